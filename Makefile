@@ -1,0 +1,52 @@
+# One command, one truth: what a person types is what `.ci/run` runs.
+PY ?= $(shell command -v python3.11 || command -v python3)
+V := .venv
+BIN := $(V)/bin
+SEED ?= 1
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types bench wheel lock clean
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(V)/.ok: requirements.lock pyproject.toml
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3.11 python3.11-venv"; exit 1; }
+	@$(PY) -m venv $(V) || { echo "first: apt-get install python3.11-venv"; exit 1; }
+	@$(BIN)/python -m pip -q install 'uv>=0.13,<0.14'
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+setup: $(V)/.ok ## only install: .venv from the hashed lock
+
+demo: $(V)/.ok ## simulate, train, score, call and report a virtual screen (SEED=7 makes another)
+	@$(BIN)/python -m screen.demo seed=$(SEED)
+
+test: $(V)/.ok ## run every test
+	@$(BIN)/python -m pytest -q --durations=20
+
+format: $(V)/.ok ## rewrite the code in house format
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+lint: $(V)/.ok ## format and lint, changing nothing
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(V)/.ok ## mypy, strict
+	@$(BIN)/mypy
+
+check: lint types test ## format, lint, types, tests
+
+bench: $(V)/.ok ## run every bench (BENCH_ARGS=--quick for a short look)
+	@set -e; for b in bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b $(BENCH_ARGS); done
+
+wheel: $(V)/.ok ## build the wheel, install it in a scratch environment and use it from /
+	@bash bench/try_wheel.sh $(BIN)
+
+lock: $(V)/.ok ## resolve requirements.lock anew, with hashes
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment, demo outputs and caches
+	@rm -rf $(V) campaigns runs models dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
