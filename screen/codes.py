@@ -1,0 +1,145 @@
+"""Exit codes and reason codes: each with its outcome, meaning and remedy."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells the shell; 0 alone means complete."""
+
+    COMPLETE = 0
+    INTERNAL = 1
+    USAGE = 2
+    REFUSED = 3
+    PARTIAL = 4
+    RESOURCES = 5
+    LOCKED = 6
+    INTEGRITY = 7
+    QUARANTINE = 8
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+EXIT_MEANINGS: dict[ExitCode, str] = {
+    ExitCode.COMPLETE: "complete: every expected well is scored or declared absent",
+    ExitCode.INTERNAL: "internal error; the path of a crash report is printed",
+    ExitCode.USAGE: "unknown verb, key or value",
+    ExitCode.REFUSED: "inputs refused before any computing",
+    ExitCode.PARTIAL: "finished, with quarantined or held wells",
+    ExitCode.RESOURCES: "disk, memory or device ran out; run the same command again",
+    ExitCode.LOCKED: "the output is locked by another run",
+    ExitCode.INTEGRITY: "an existing output is not what was written",
+    ExitCode.QUARANTINE: "too many wells quarantined; the table is not final",
+    ExitCode.INTERRUPTED: "interrupted; run the same command again to go on",
+    ExitCode.TERMINATED: "terminated; run the same command again to go on",
+}
+
+
+@dataclass(frozen=True)
+class Code:
+    """A reason code: what the engine does, with which exit code, why and what helps."""
+
+    outcome: str
+    exit: ExitCode
+    meaning: str
+    remedy: str
+
+
+def _row(text: str) -> tuple[str, Code]:
+    name, outcome, exit_name, meaning, remedy = (s.strip() for s in text.split("|"))
+
+    return name, Code(outcome, ExitCode[exit_name], meaning, remedy)
+
+
+# name | outcome | exit code | meaning | remedy
+_TABLE = """
+CFG_VERB_UNKNOWN | REFUSE | USAGE | the first word is no verb | choose a verb of the list
+CFG_NOT_KEY_VALUE | REFUSE | USAGE | an argument is not key=value | write key=value
+CFG_KEY_UNKNOWN | REFUSE | USAGE | the verb has no such key | see --help of the verb
+CFG_KEY_FORBIDDEN | REFUSE | USAGE | the key could run code or change the frame | leave it out
+CFG_KEY_REPEATED | REFUSE | USAGE | a key is given twice | give it once
+CFG_KEY_MISSING | REFUSE | USAGE | a key without default is not given | give it
+CFG_OPTION_UNKNOWN | REFUSE | USAGE | the group has no such option | choose one of the list
+CFG_VALUE_TYPE | REFUSE | USAGE | the value is of another type | give a value of the type
+CFG_VALUE_RANGE | REFUSE | USAGE | the value is not allowed | give an allowed value
+CFG_INTERPOLATION | REFUSE | USAGE | values are taken as they are | write the value itself
+CFG_INVALID | REFUSE | USAGE | the settings do not fit together | see the message
+PATH_ESCAPE | REFUSE | REFUSED | a path leaves its folder | use a path inside
+INPUT_MISSING | REFUSE | REFUSED | an input is not there | check the path
+OUTPUT_NOT_WRITABLE | REFUSE | REFUSED | the output folder cannot be written | free it or choose another
+OUTPUT_EXISTS | REFUSE | REFUSED | the output is there already | choose another out=
+OUTPUT_IN_INPUT | REFUSE | REFUSED | output and input lie inside one another | choose another out=
+OUTPUT_MISSING | REFUSE | INTEGRITY | a file of the manifest is gone | make it again
+OUTPUT_CHANGED | REFUSE | INTEGRITY | a file is not what was written | make it again
+MANIFEST_INVALID | REFUSE | INTEGRITY | the manifest cannot be trusted | make the run again
+SCHEMA_NEWER | REFUSE | REFUSED | written by a newer version | use that version
+SCORE_FINGERPRINT | REFUSE | REFUSED | the run was scored otherwise | ledger.new_run=true or another run=
+RUN_LOCKED | REFUSE | LOCKED | another run holds the folder | wait, or lock.break=true when it is dead
+MODEL_INVALID | REFUSE | REFUSED | the model is cut, changed or does not fit | train it again
+PIXEL_SIZE_MISMATCH | REFUSE | REFUSED | plate and model differ in pixel size | train on such plates
+PLATE_CHANNEL_MISSING | REFUSE | REFUSED | the plate lacks a channel of the model | check the channels
+PLATE_META_MISSING | REFUSE | REFUSED | the plate has no metadata | ingest it again
+PLATE_INDEX_MISMATCH | REFUSE | REFUSED | well names and indices disagree | ingest it again
+PLATE_DUPLICATE | REFUSE | REFUSED | a plate id is used twice | rename one
+PLATE_INCOMPLETE | HOLD | PARTIAL | files of the plate are not there yet | run again when copied
+PLATE_NO_CONTROLS | REFUSE | REFUSED | no control wells where the step needs them | mark controls in the map
+PLATE_NORM_IMPOSSIBLE | Q-plate | PARTIAL | nearly all controls are lost | read the raw scores
+ZARR_UNSUPPORTED | REFUSE | REFUSED | the store's version or codec is unknown | convert it
+CODEC_NOT_ALLOWED | REFUSE | REFUSED | the store asks for a codec that is not allowed | convert it
+AXES_UNKNOWN | REFUSE | REFUSED | the store does not name its axes | convert it
+LIMIT_EXCEEDED | REFUSE | REFUSED | a declared size is beyond the limit | check the file
+STORE_FORBIDDEN | REFUSE | REFUSED | the store may not be read | ask for the right to read
+NO_PIXEL_CHECKSUM | WARN | COMPLETE | the pixels carry no checksum | ingest with checksums
+WELL_NOT_IN_MAP | Q-well | PARTIAL | the well is imaged but not in the map | complete the map
+WELL_MISSING | Q-well | PARTIAL | the well is in the map but not imaged | image it or mark it no_cells
+WELL_UNLISTED | Q-well | PARTIAL | the well is on disk but not listed | ingest the plate again
+WELL_FAILED | WARN | COMPLETE | no cells in one of several replicates | look at the well
+MAP_COLUMN_MISSING | REFUSE | REFUSED | the map lacks a column | add it
+MAP_WELL_RANGE | REFUSE | REFUSED | the well is not on the plate | correct the line
+MAP_DUPLICATE_WELL | REFUSE | REFUSED | the well is listed twice | remove a line
+MAP_CONC_INVALID | REFUSE | REFUSED | the concentration is no positive number | correct the line
+MAP_ROLE_UNKNOWN | REFUSE | REFUSED | the role is no word of the list | correct the line
+MAP_NUMBER_AMBIGUOUS | REFUSE | REFUSED | a number can be read two ways | write it with a point
+MAP_PLATE_UNKNOWN | REFUSE | REFUSED | the map and the plates disagree | correct the plate id
+MAP_CONFLICT | REFUSE | REFUSED | two maps disagree on a plate | correct one
+CMPD_SMILES_INVALID | WARN | COMPLETE | the structure does not parse | correct the SMILES
+CMPD_SMILES_TRAILING | WARN | COMPLETE | text follows the structure | remove it
+CMPD_NO_STRUCTURE | WARN | COMPLETE | the compound has no structure | add a SMILES
+CMPD_TOO_LARGE | WARN | COMPLETE | the structure is beyond the limit | leave it out
+CMPD_SANITIZE_FAILED | WARN | COMPLETE | the chemistry is refused | correct the SMILES
+CMPD_ID_CONFLICT | REFUSE | REFUSED | one id has several structures | correct the library
+CMPD_UNKNOWN | WARN | COMPLETE | the compound is not in the library | add it
+COMPOUND_UNUSED | WARN | COMPLETE | the compound is in no well | none needed
+CONC_SUSPECT | WARN | COMPLETE | the dose is far from its peers | check the unit
+IMG_EMPTY_FILE | Q-field | PARTIAL | the image file is empty | copy it again
+IMG_TRUNCATED | Q-field | PARTIAL | the image file is cut off | copy it again
+IMG_DECODE_ERROR | Q-field | PARTIAL | the image cannot be decoded | copy it again
+IMG_TOO_LARGE | Q-field | PARTIAL | the image declares too many pixels | check the file
+IMG_SHAPE_MISMATCH | Q-field | PARTIAL | the image has another size than the plate | check the file
+IMG_DTYPE_MISMATCH | Q-field | PARTIAL | the image has another type than the plate | check the file
+IMG_UNSUPPORTED_LAYOUT | Q-field | PARTIAL | colour, palette or 1-bit image | export it as grey
+IMG_NONFINITE | Q-field | PARTIAL | the image holds NaN or Inf | export it again
+IMG_PLANE_COUNT | Q-field | PARTIAL | the file has other planes than stated | check the export
+IMG_DUPLICATE | Q-field | PARTIAL | two files for one image | remove one
+IMG_BLANK | Q-field | PARTIAL | every pixel is zero | check lamp and shutter
+IMG_CONSTANT | Q-field | PARTIAL | every pixel is the same | check the camera
+IMG_SATURATED | WARN | COMPLETE | many pixels are at the limit | expose less
+FIELD_CHANNEL_MISSING | Q-field | PARTIAL | a channel of the field is missing | copy it again
+FIELD_MISSING | Q-field | PARTIAL | a field of the well is missing | copy it again
+CHUNK_MISSING | Q-field | PARTIAL | the field's pixels are not there | copy the plate again
+CHUNK_EMPTY | Q-field | PARTIAL | the field's file has no bytes | copy the plate again
+CHUNK_CORRUPT | Q-field | PARTIAL | the field's checksum does not agree | copy the plate again
+IO_ERROR | Q-field | PARTIAL | the disk reports an error | check the disk
+IGNORED_FILES | WARN | COMPLETE | files match no pattern | none needed
+NO_CELLS | WARN | COMPLETE | the well has no cells | none needed
+LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
+SCORE_NONFINITE | Q-well | PARTIAL | the network gave no number | report it
+WORKER_KILLED | Q-well | PARTIAL | the well ended its worker twice | quarantine.retry=true
+NONDETERMINISM | WARN | PARTIAL | two scores of one well differ | report it
+DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
+MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
+TOO_MANY_FILES | STOP | RESOURCES | too many files are open | raise ulimit -n
+QUARANTINE_SHARE | STOP | QUARANTINE | too many wells are quarantined | look at the codes, raise quarantine.max_share
+"""
+
+CODES: dict[str, Code] = dict(map(_row, _TABLE.strip().splitlines()))
