@@ -1,0 +1,1 @@
+"""Files to labelled data and back: wells, plate maps, compounds, stores, virtual plates."""
