@@ -1,0 +1,79 @@
+"""The compiled scorer: an image and centres in, numbers per cell out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float32
+
+from kernels.crops import gather_crops
+from kernels.features import profile
+from kernels.shapes import Crops, Image
+
+
+class ScoredBatch(NamedTuple):
+    """One micro-batch, scored by k networks; rows that are no cells hold zeros.
+
+    probability is that of senescent; profile does not depend on any network.
+    """
+
+    probability: Float32[Array, "k b"]
+    embedding: Float32[Array, "k b e"]
+    profile: Float32[Array, "b d"]
+
+
+Scorer = Callable[
+    [Image, Float32[Array, "b 2"], Bool[Array, " b"]],
+    ScoredBatch,
+]
+
+
+def make_scorer(
+    networks: Sequence[tuple[nnx.GraphDef[Any], nnx.State]],
+    *,
+    crop_px: int,
+    bin: int,
+    minibatch: int = 64,
+) -> Scorer:
+    """A jitted function (image, centres, valid) -> ScoredBatch of one fixed shape.
+
+    All networks share one embedding width. The weights are constants of the
+    compiled code, which XLA:CPU turns into up to 2.6 times more speed. No row reads
+    another row, and the shape never changes, so a cell's numbers do not depend on
+    its neighbours, to the last bit. Raises ValueError without networks.
+    """
+    if not networks:
+        raise ValueError("a scorer needs at least one network")
+
+    def score(
+        image: Image, centres: Float32[Array, "b 2"], valid: Bool[Array, " b"]
+    ) -> ScoredBatch:
+        if centres.shape[0] != minibatch:
+            raise ValueError(
+                f"this scorer takes {minibatch} centres at a time, not {centres.shape[0]}"
+            )
+        crops = gather_crops(image, centres, crop_px=crop_px, bin=bin)
+        probability, embedding = score_crops(networks, crops)
+        return ScoredBatch(
+            jnp.where(valid[None, :], probability, 0.0),
+            jnp.where(valid[None, :, None], embedding, 0.0),
+            jnp.where(valid[:, None], profile(crops), 0.0),
+        )
+
+    return jax.jit(score)
+
+
+def score_crops(
+    networks: Sequence[tuple[nnx.GraphDef[Any], nnx.State]], crops: Crops
+) -> tuple[Float32[Array, "k b"], Float32[Array, "k b e"]]:
+    """Probability of senescent and embedding of each crop by each network."""
+    models = [nnx.merge(graphdef, state) for graphdef, state in networks]
+    embeddings = [model.embed(crops) for model in models]
+    logits = [
+        model.head(embedding)
+        for model, embedding in zip(models, embeddings, strict=True)
+    ]
+    probability = jnp.stack([jax.nn.softmax(one)[:, 1] for one in logits])
+    return probability, jnp.stack(embeddings)

@@ -1,0 +1,45 @@
+"""The array shapes the kernels speak in, named once."""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Bool, Float32, Int32, Key, UInt8, UInt16
+
+Field = UInt16[Array, "c y x"] | UInt8[Array, "c y x"]
+"""One field as the camera wrote it: channel, row, column; native endian."""
+
+Planes = Float32[Array, "c y x"]
+Plane = Float32[Array, "y x"]
+Image = Float32[Array, "y x c"]
+"""A normalised field, binned, channels last."""
+
+Crops = Float32[Array, "b s s c"]
+Centres = Float32[Array, "k 2"]
+Labels = Int32[Array, " b"]
+Weights = Float32[Array, " b"]
+PerChannel = Float32[Array, " c"]
+Scalar = Float32[Array, ""]
+Count = Int32[Array, ""]
+Flag = Bool[Array, ""]
+PRNGKey = Key[Array, ""]
+
+
+class FoundField(NamedTuple):
+    """What one look at a field gives; the first n_cells rows of centres are cells.
+
+    image is normalised and binned; centres are (y, x) in full-resolution pixels;
+    background, mean, sd are in counts; focus and saturated have no unit;
+    noise is the pixel noise of the finder's channel in counts; at_capacity says
+    that more than max_cells were there and the weakest were left out.
+    """
+
+    image: Float32[Array, "y x c"]
+    centres: Float32[Array, "k 2"]
+    valid: Bool[Array, " k"]
+    n_cells: Int32[Array, ""]
+    at_capacity: Bool[Array, ""]
+    background: Float32[Array, " c"]
+    mean: Float32[Array, " c"]
+    sd: Float32[Array, " c"]
+    focus: Float32[Array, " c"]
+    saturated: Float32[Array, " c"]
+    noise: Float32[Array, ""]

@@ -1,0 +1,46 @@
+"""Windows of a whole field, where there are no single cells to look at."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float32
+
+from kernels.shapes import Flag, Plane, Scalar
+
+
+def tile_centres(
+    shape: tuple[int, int], size: int, stride: int
+) -> Float32[np.ndarray, "t 2"]:
+    """Centres of windows of side size on a centred grid, in pixels; all lie inside."""
+    axes = [_starts(n, size, stride) + size // 2 for n in shape]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    return grid.reshape(-1, 2).astype(np.float32)
+
+
+def _starts(n: int, size: int, stride: int) -> np.ndarray:
+    count = (n - size) // stride + 1
+    return (n - size - (count - 1) * stride) // 2 + stride * np.arange(count)
+
+
+def tile_spots(
+    ripple: Plane, threshold: Scalar, *, size: int, stride: int, max_tiles: int
+) -> tuple[Float32[Array, "k 2"], Bool[Array, " k"], Flag]:
+    """The windows that hold something: root mean square of ripple above threshold.
+
+    Rows run from the strongest to the weakest; the flag says that windows were left out.
+    """
+    y, x = (int(n) for n in ripple.shape)
+    ys, xs = _starts(y, size, stride), _starts(x, size, stride)
+    square = jnp.square(ripple)
+    rows = jnp.stack([square[a : a + size].mean(0) for a in ys.tolist()])
+    means = jnp.stack([rows[:, a : a + size].mean(1) for a in xs.tolist()], axis=1)
+    strength = jnp.sqrt(means).ravel()
+    centres = jnp.asarray(tile_centres((y, x), size, stride))
+    holds = strength > threshold
+    ranked = jnp.where(holds, strength, -jnp.inf)
+    height, index = lax.top_k(ranked, min(max_tiles, ranked.shape[0]))
+    valid = height > -jnp.inf
+    kept = jnp.where(valid[:, None], jnp.take(centres, index, axis=0), 0.0)
+    n = (0, max_tiles - kept.shape[0])
+    full = holds.sum(dtype=jnp.int32) > max_tiles
+    return jnp.pad(kept, (n, (0, 0))), jnp.pad(valid, n), full
