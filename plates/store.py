@@ -24,12 +24,12 @@ from plates.store_metadata import (
     forbidden,
     ome_block,
     parse_format,
-    parse_image,
     parse_layout,
     parse_wells,
-    read_json,
+    read_images,
     read_omitted,
     refusal,
+    sample_images,
 )
 from plates.store_metadata import PlateSpec as PlateSpec
 from plates.store_writer import FieldWriter as FieldWriter
@@ -42,8 +42,6 @@ from plates.wells import PlateFormat, Well
 
 if TYPE_CHECKING:
     import xarray as xr
-
-_N_SAMPLED_IMAGES = 3
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,8 @@ def open_plate(path: Path) -> Plate:
         omitted = read_omitted(path)
         wells = tuple(sorted({*listed, *(well for well, _ in omitted)}))
         n_fields = int(block["field_count"])
-        sampled = _sample(listed, n_fields, omitted)
-        images = {_read_image(path, well, field) for well, field in sampled}
+        sampled = sample_images(listed, n_fields, omitted)
+        images = read_images(path, sampled)
         if len(images) != 1:
             found = f"{len(images)} kinds of images among {len(sampled)} looked at"
             raise refusal("PLATE_META_INVALID", path, found, "ingest the plate again")
@@ -267,29 +265,3 @@ def _field_error(
     why = "its pixels are not certain, so the field is left out"
     remedy = "copy or ingest the plate again and run the same command"
     return FieldError(Problem(code, where, found, why, remedy))
-
-
-def _read_image(
-    path: Path, well: Well, field: int
-) -> tuple[tuple[str, ...], float, bytes]:
-    image = path / well.path / str(field)
-    names, pixel_size_um = parse_image(
-        ome_block(image / "zarr.json", "multiscales"), image
-    )
-    array = image / LEVEL / "zarr.json"
-    read_json(array)
-    return names, pixel_size_um, array.read_bytes()
-
-
-def _sample(
-    listed: tuple[Well, ...], n_fields: int, omitted: Mapping[tuple[Well, int], Problem]
-) -> list[tuple[Well, int]]:
-    """A few fields that must be there, spread over the plate."""
-    present = [
-        next((well, f) for f in range(n_fields) if (well, f) not in omitted)
-        for well in listed
-    ]
-    if not present:
-        raise ValueError("no well is listed")
-    step = max(1, (len(present) - 1) // (_N_SAMPLED_IMAGES - 1))
-    return present[::step]

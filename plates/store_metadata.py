@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ SHARD = "c/0/0/0/0/0"  # the only shard of a level
 INGEST = "ingest.json"
 AXES = ("t", "c", "z", "y", "x")
 LARGEST_FIELD_PX = 1_000_000_000
+_N_SAMPLED_IMAGES = 3
 _LARGEST_JSON_BYTES = 16_000_000
 _COLOURS = ("808080", "00FF00", "FF0000", "0000FF", "FF00FF", "00FFFF", "FFFF00")
 
@@ -191,7 +193,7 @@ def parse_wells(plate: dict[str, Any], where: Path) -> tuple[Well, ...]:
     return tuple(sorted(wells))
 
 
-def parse_image(ome: dict[str, Any], where: Path) -> tuple[tuple[str, ...], float]:
+def _parse_image(ome: dict[str, Any], where: Path) -> tuple[tuple[str, ...], float]:
     """Channel names and pixel size in um of one image."""
     multiscale = ome["multiscales"][0]
     axes = tuple(axis["name"] for axis in multiscale["axes"])
@@ -249,3 +251,47 @@ def read_omitted(path: Path) -> dict[tuple[Well, int], Problem]:
         )
         for entry in read_json(path / INGEST)["omitted"]
     }
+
+
+def read_images(
+    path: Path, sampled: list[tuple[Well, int]]
+) -> set[tuple[tuple[str, ...], float, bytes]]:
+    """What the sampled images say; one without metadata costs itself, not the plate."""
+    images: set[tuple[tuple[str, ...], float, bytes]] = set()
+    absent: list[Problem] = []
+    for well, field in sampled:
+        try:
+            images.add(_read_image(path, well, field))
+        except InputError as error:
+            if error.problems[0].code != "PLATE_META_MISSING":
+                raise
+            absent.extend(error.problems)
+    if not images and absent:
+        raise InputError(absent)
+    return images
+
+
+def _read_image(
+    path: Path, well: Well, field: int
+) -> tuple[tuple[str, ...], float, bytes]:
+    image = path / well.path / str(field)
+    names, pixel_size_um = _parse_image(
+        ome_block(image / "zarr.json", "multiscales"), image
+    )
+    array = image / LEVEL / "zarr.json"
+    read_json(array)
+    return names, pixel_size_um, array.read_bytes()
+
+
+def sample_images(
+    listed: tuple[Well, ...], n_fields: int, omitted: Mapping[tuple[Well, int], Problem]
+) -> list[tuple[Well, int]]:
+    """A few fields that must be there, spread over the plate."""
+    present = [
+        next((well, f) for f in range(n_fields) if (well, f) not in omitted)
+        for well in listed
+    ]
+    if not present:
+        raise ValueError("no well is listed")
+    step = max(1, (len(present) - 1) // (_N_SAMPLED_IMAGES - 1))
+    return present[::step]

@@ -172,7 +172,9 @@ def _check_complete(
     strange = sorted((omitted.keys() & written) | (omitted.keys() - expected))
     if not missing and not strange and written:
         return
-    first = ", ".join(f"{well}/f{field}" for well, field in (missing or strange)[:5])
+    first = ", ".join(
+        f"{well}/f{field:02d}" for well, field in (missing or strange)[:5]
+    )
     found = f"{len(written)} of {len(expected)} fields written"
     if missing:
         found += f", {len(missing)} neither written nor left out: {first}"
