@@ -2,8 +2,14 @@
 
 # ruff: noqa: RUF009 - key() and part() return dataclass fields, made once a class
 
-from dataclasses import dataclass, field
-from typing import Any
+import inspect
+import re
+import sys
+from dataclasses import dataclass, field, fields, make_dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_origin, get_type_hints
 
 REQUIRED: Any = "???"  # OmegaConf's mark for a value that has no default
 
@@ -18,8 +24,13 @@ def key(
     choices: tuple[str | int, ...] = (),
 ) -> Any:
     """A settings key: its default, meaning and unit, and the values it may take."""
-    metadata = {"help": help, "unit": unit, "low": low, "high": high}
-    metadata |= {"choices": choices}
+    metadata = {
+        "help": help,
+        "unit": unit,
+        "choices": choices,
+        "low": low,
+        "high": high,
+    }
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -28,6 +39,42 @@ def key(
 def part(cls: type, help: str) -> Any:
     """A nested group of keys with its meaning."""
     return field(default_factory=cls, metadata={"help": help})
+
+
+def light_module(name: str) -> ModuleType:
+    """A module run from its file alone, beside the real one.
+
+    Importing it by name would run its package's face first, which loads the whole
+    image store; `--help` must not wait for that.
+    """
+    path = Path(__file__).parents[1].joinpath(*name.split(".")).with_suffix(".py")
+    spec = spec_from_file_location(f"screen.light.{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"no module {name} at {path}")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def settable(cls: type) -> type:
+    """A mutable twin of a frozen dataclass, as settings need it while they are composed.
+
+    The comment that follows a field in the source is its help text.
+    """
+    hints = get_type_hints(cls)
+    comments = dict(
+        re.findall(r"^    (\w+): [^#\n]*#\s*(.*)$", inspect.getsource(cls), re.M)
+    )
+    twins = []
+    for item in fields(cls):
+        is_list = get_origin(hints[item.name]) is tuple
+        hint = list[int] if is_list else hints[item.name]
+        default: Any = item.default
+        default = list(default) if is_list else default
+        name = re.sub("^n_", "number of ", item.name).replace("_", " ")
+        twins.append((item.name, hint, key(default, comments.get(item.name, name))))
+    return make_dataclass(cls.__name__, twins)
 
 
 @dataclass
@@ -190,3 +237,48 @@ class DecisionSettings:
         0.3, "a plate whose whole Z' interval lies below fails", low=-10, high=1
     )
     min_cells: int = key(20, "fewest cells of a well that counts", "cells", low=1)
+    min_anchor_wells: int = key(
+        3, "fewest wells of an anchor, a plate and network", "wells", low=2
+    )
+    min_relative_count: float = key(
+        0.7, "a compound with fewer cells is never a rescue", "vehicle", low=0, high=1
+    )
+    min_replicates: int = key(
+        2, "usable wells a hit needs at its dose, where planned", "wells", low=1
+    )
+    count_z_max: float = key(
+        6.0, "a control well with an odder cell number is left out", "robust z", low=2
+    )
+    focus_z_min: float = key(
+        -8.0, "a well with a lower log focus is left out", "robust z", high=-1
+    )
+    background_z_max: float = key(
+        6.0, "brighter background makes an artefact", "robust z", low=1
+    )
+    background_rise_min: float = key(
+        0.03, "least rise of the background that counts", "share", low=0, high=10
+    )
+    off_axis_max: float = key(
+        5.0, "farther from the healthy-senescent axis is another phenotype", low=1
+    )
+    margin_min: float = key(
+        2.0, "least lead of rescue over the next class", "chi-square", low=0
+    )
+    misfit_p_min: float = key(
+        0.0005, "a class that fits worse is not named", "p", low=0, high=0.5
+    )
+    senescent_share_stressed: float = key(
+        0.75, "assumed true share in the stressed vehicle", "share", low=0.01, high=0.99
+    )
+    senescent_share_healthy: float = key(
+        0.13, "assumed true share in the healthy vehicle", "share", low=0.0, high=0.98
+    )
+    count_tolerance: float = key(
+        0.06, "sd of log cell number that no class explains", low=0, high=1
+    )
+    rescue_tolerance: float = key(
+        0.03, "sd of rescue that no class explains", "window", low=0, high=1
+    )
+    keep_failed_plates: bool = key(False, "let wells of failed plates make hits")
+    level: float = key(0.95, "coverage of every interval", "share", low=0.5, high=0.999)
+    seed: int = key(0, "seed of the Monte Carlo intervals", low=0, high=2**31 - 1)

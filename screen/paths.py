@@ -1,11 +1,10 @@
 """Where things lie: the packed configuration, the runs and what they hold."""
 
-import os
+import json
 import re
-from contextlib import suppress
 from pathlib import Path
 
-from screen.errors import Refusal, refusal
+from screen.errors import refusal
 
 _NAME = re.compile(r"\w[\w.\- ]{0,199}")
 
@@ -18,8 +17,12 @@ def conf_dir() -> Path:
 
 
 def campaign_name(campaign: str | Path) -> str:
-    """The name a campaign gives to its run and model: that of its folder."""
-    return Path(campaign).resolve().name
+    """The name a campaign gives to its run and model; its folder's when it has none."""
+    try:
+        text = (Path(campaign) / "campaign.json").read_text(encoding="utf-8")
+        return str(json.loads(text)["name"])
+    except (OSError, ValueError, KeyError, TypeError):  # judged by Campaign.open
+        return Path(campaign).resolve().name
 
 
 def run_name(run: str, campaign: str) -> str:
@@ -53,30 +56,3 @@ def existing_run_dir(runs: str, run: str, campaign: str = "") -> Path:
 def model_dir(out: str, campaign: str) -> Path:
     """The folder of a model: `out`, or `models/CAMPAIGN` when that is empty."""
     return Path(out) if out else Path("models") / campaign_name(campaign)
-
-
-def probe_writable(folder: Path) -> None:
-    """Make the folder and prove that it takes, keeps and renames a file (refuses: 3).
-
-    A full or read-only disk shows here, before hours of computing.
-    """
-    probe = folder / f".probe-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with probe.open("xb") as file:
-            file.write(b"probe")
-            file.flush()
-            os.fsync(file.fileno())
-        probe.rename(probe.with_suffix(".renamed"))
-        probe.with_suffix(".renamed").unlink()
-    except OSError as error:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> Refusal:
-    found = error.strerror or str(error)
-    why, remedy = "results could not be kept", "free it or choose another folder"
-
-    return refusal("OUTPUT_NOT_WRITABLE", folder, found, why, remedy)

@@ -2,8 +2,8 @@
 
 # ruff: noqa: RUF009 - key() and part() return dataclass fields, made once a class
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from screen.groups import REQUIRED as REQUIRED
 from screen.groups import AnchorSettings as AnchorSettings
@@ -18,27 +18,50 @@ from screen.groups import LockSettings as LockSettings
 from screen.groups import NetworkSettings as NetworkSettings
 from screen.groups import OptimizerSettings as OptimizerSettings
 from screen.groups import QuarantineSettings as QuarantineSettings
-from screen.groups import key, part
+from screen.groups import key, light_module, part, settable
+
+if TYPE_CHECKING:
+    from plates.synthetic.settings import SimulateSettings
+    from plates.synthetic.settings import SimulateSettings as SimulateGroup
+else:
+    SimulateGroup = settable(light_module("plates.synthetic.settings").SimulateSettings)
 
 A01_PATTERN = (
-    r"(?P<well>[A-Za-z]{1,2}\d{1,2})"
-    r"(?:[_-][fs](?P<field>\d+))?(?:[_-](?P<channel>[A-Za-z]\w*))?\.tiff?$"
+    r"(?:^|/)(?:(?P<plate>[^/]*?)[_-])?(?P<well>[A-Z]{1,2}\d{2})"
+    r"(?:[_-][fs](?P<field>\d+))?(?:[_-](?P<channel>[A-Za-z][A-Za-z0-9]*))?\.tiff?$"
 )
 
 
 @dataclass
 class SimulateVerb:
-    """Make a virtual drug screen with known truth: plates, map, library, answers."""
+    """Make a virtual drug screen with known truth.
+
+    Writes a campaign: plates, plate map, compound library, and the answers.
+    """
 
     out: str = key("campaigns/virtual", "folder of the new campaign", "path")
     seed: int = key(1, "another seed makes another screen", low=0, high=2**31 - 1)
     workers: int = key(0, "processes that paint; 0 = one a core", low=0, high=256)
-    simulate: dict[str, Any] = part(dict, "the screen that is painted")
+    simulate: SimulateGroup = part(SimulateGroup, "the screen that is painted")
+
+    def check(self) -> None:
+        """Raise ValueError when the values cannot make a screen."""
+        self.screen()
+
+    def screen(self) -> "SimulateSettings":
+        """The screen that is painted, as `plates` takes it."""
+        from plates.synthetic.settings import SimulateSettings
+
+        return SimulateSettings(**asdict(self.simulate))
 
 
 @dataclass
 class IngestVerb:
-    """Turn the image files of an instrument into one OME-Zarr campaign."""
+    """Turn the image files of an instrument into a campaign of OME-Zarr plates.
+
+    Reads TIFF files and a plate map and changes neither; a file that is cut off or
+    missing costs its own field and is named. dry_run=true shows what would be found.
+    """
 
     source: str = key(REQUIRED, "folder with the TIFF files", "path")
     map: str = key(REQUIRED, "plate map, a CSV with a row per well", "path")
@@ -63,7 +86,11 @@ class IngestVerb:
 
 @dataclass
 class TrainVerb:
-    """Teach a network on control wells to tell senescent from healthy cells."""
+    """Teach a network on control wells to tell senescent from healthy cells.
+
+    Writes a model of several networks, so that no well is ever scored by a network
+    that learnt from it, and their accuracy on wells that they have not seen.
+    """
 
     campaign: str = key(REQUIRED, "campaign with control wells", "path")
     out: str = key("", "folder of the new model; empty = models/CAMPAIGN", "path")
@@ -95,7 +122,11 @@ class TrainVerb:
 
 @dataclass
 class ScoreVerb:
-    """Score every cell of every well and commit a record for each well."""
+    """Score every cell of every well and commit a record for each well.
+
+    The long step. It may be stopped at any time: the same command goes on where it
+    was, and the result is the same to the byte.
+    """
 
     campaign: str = key(REQUIRED, "campaign to score", "path")
     model: str = key(REQUIRED, "model of the verb train", "path")
@@ -112,10 +143,21 @@ class ScoreVerb:
     lock: LockSettings = part(LockSettings, "lock of another run")
     quarantine: QuarantineSettings = part(QuarantineSettings, "wells set aside")
 
+    def check(self) -> None:
+        """Raise ValueError when an address is needed and not given, or given and not used."""
+        if (self.cluster.kind == "address") != bool(self.cluster.address):
+            raise ValueError(
+                "cluster.address goes with cluster=address and only with it"
+            )
+
 
 @dataclass
 class CallVerb:
-    """Normalise the scores, judge the plates, call and rank the hits."""
+    """Normalise the scores, judge the plates, call and rank the hits.
+
+    Reads the records of a scored run; may be repeated at will with other settings.
+    Writes hits, compounds and plates as Parquet and CSV, and hits.zarr.
+    """
 
     run: str = key("", "name of the run; empty = the campaign's name")
     runs: str = key("runs", "folder that holds all runs", "path")
@@ -145,7 +187,10 @@ class ReportVerb:
 
 @dataclass
 class RunVerb(ScoreVerb, CallVerb, ReportVerb):
-    """The overnight job: score, call and report, one after the other."""
+    """The overnight job: score, call and report, one after the other.
+
+    Running the same command again goes on where it stopped.
+    """
 
 
 @dataclass
@@ -155,7 +200,10 @@ class PlanVerb(ScoreVerb):
 
 @dataclass
 class VerifyVerb:
-    """Prove that a run's files are what the run wrote, by their checksums."""
+    """Prove that a run's files are what the run wrote, by their checksums.
+
+    Ends with exit code 7 and the names of the files when one is changed or gone.
+    """
 
     run: str = key(REQUIRED, "name of the run")
     runs: str = key("runs", "folder that holds all runs", "path")

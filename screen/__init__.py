@@ -1,0 +1,1 @@
+"""The engine: verbs, settings, streaming, ledger, statistics, hits, report."""

@@ -1,0 +1,121 @@
+"""The command line: `senoscreen VERB key=value ...`, the same as `python -m screen`."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from plates.problems import Problem
+from screen.command_line import Command, parse, unknown_verb
+from screen.errors import Outcome, Refusal, Terminated, printable, rendered, worst
+from screen.settings import VERBS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the words say and return the exit code; the worst of a sweep's jobs."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(words)
+    except BrokenPipeError:
+        # The reader of a pipe has gone; without this, Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt as stop:
+        return 143 if isinstance(stop, Terminated) else 130
+
+
+def _main(words: list[str]) -> int:
+    if words[:1] in (["--help"], ["-h"], ["help"]):
+        return _help_text(words[1:])
+    if words[:1] == ["--version"]:
+        return _version()
+    if not words or words[0] not in VERBS:
+        _complain(_no_verb(words))
+        return 2
+    try:
+        command = parse(words[0], words[1:])
+    except Refusal as refusal:
+        _complain(rendered(refusal.problems))
+        return refusal.code
+    if "help" in command.flags:
+        return _help_text([command.verb])
+    return _do(command)
+
+
+def _no_verb(words: list[str]) -> str:
+    if words:
+        return rendered([unknown_verb(words[0])])
+    why, remedy = "a verb says what to do", f"verbs: {' '.join(VERBS)}"
+    return rendered([Problem("CFG_VERB_UNKNOWN", "senoscreen", "no verb", why, remedy)])
+
+
+def _help_text(words: list[str]) -> int:
+    from screen.manual import manual, overview
+
+    print(manual(words[0]) if words[:1] and words[0] in VERBS else overview())
+
+    return 0
+
+
+def _version() -> int:
+    from importlib.metadata import version
+
+    print(f"senoscreen {version('senoscreen')}")
+
+    return 0
+
+
+def _do(command: Command) -> int:
+    from screen.jobs import run_job
+
+    _listen()
+    if "show" in command.flags:
+        return _show(command)
+    outcomes: list[Outcome] = []
+    for number, job in enumerate(command.jobs):
+        outcomes.append(run_job(command, number, job))
+        _tell(outcomes[-1], number if len(command.jobs) > 1 else None)
+        if outcomes[-1].code in (130, 143):
+            break
+    return worst(outcome.code for outcome in outcomes)
+
+
+def _show(command: Command) -> int:
+    from omegaconf import OmegaConf
+
+    from screen.compose import compose_config
+
+    try:
+        for job in command.jobs:
+            print(OmegaConf.to_yaml(compose_config(command.verb, job)))
+    except Refusal as refusal:
+        _complain(rendered(refusal.problems))
+        return refusal.code
+    return 0
+
+
+def _tell(outcome: Outcome, number: int | None) -> None:
+    text = "\n".join(map(printable, outcome.message.splitlines()))
+    prefix = "" if number is None else f"[job {number}] "
+    written = [f"  {printable(str(path))}" for path in outcome.paths]
+    stream = sys.stdout if outcome.code in (0, 4, 8) else sys.stderr
+    print("\n".join([prefix + text, *written]), file=stream, flush=True)
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _listen() -> None:
+    """Turn SIGTERM and SIGHUP into an orderly stop, as Ctrl-C is one."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _terminated)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise Terminated(signal.Signals(number).name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

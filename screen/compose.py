@@ -1,0 +1,76 @@
+"""Hydra at work: schemas registered, a verb's settings composed from conf/."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import DictConfig, OmegaConf
+
+from screen.command_line import Job, parse
+from screen.errors import refusal
+from screen.paths import conf_dir
+from screen.settings import VERBS
+from screen.values import Value
+
+
+def register() -> None:
+    """Store the schema of every verb as `VERB_schema`, the first entry of its config."""
+    store = ConfigStore.instance()
+    for verb, schema in VERBS.items():
+        store.store(name=f"{verb}_schema", node=schema)
+
+
+def overrides_of(job: Job) -> list[str]:
+    """A job in Hydra's grammar, text quoted so that it stays what was typed."""
+    groups = [f"{name}={option}" for name, option in job.groups.items()]
+
+    return groups + [f"{path}={_spelt(value)}" for path, value in job.values.items()]
+
+
+def _spelt(value: Value) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_spelt, value))}]"
+    if isinstance(value, str):
+        return QuotedString(text=value, quote=Quote.single).with_quotes()
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def compose_config(verb: str, job: Job) -> DictConfig:
+    """The whole configuration of a verb, every value given (refuses with 2)."""
+    register()
+    folder = str(conf_dir().resolve())
+    with initialize_config_dir(version_base="1.3", config_dir=folder):
+        config = compose(config_name=verb, overrides=overrides_of(job))
+    missing = [name.replace("_.", ".").rstrip("_") for name in _missing(config)]
+    if missing:
+        why, remedy = "the chosen options need it", f"give {missing[0]}=..."
+        raise refusal("CFG_KEY_MISSING", verb, ", ".join(missing), why, remedy)
+    return config
+
+
+def _missing(config: DictConfig) -> list[str]:
+    return sorted(OmegaConf.missing_keys(config))
+
+
+def settings_from(verb: str, job: Job) -> Any:
+    """The settings object of a verb for one job (refuses with 2 when it cannot be)."""
+    settings = OmegaConf.to_object(compose_config(verb, job))
+    check = getattr(settings, "check", None)
+    try:
+        if check is not None:
+            check()
+    except ValueError as error:
+        why, remedy = "the settings do not fit together", "change one of them"
+        raise refusal("CFG_INVALID", verb, str(error), why, remedy) from error
+    return settings
+
+
+def settings_of(verb: str, arguments: Sequence[str] = ()) -> Any:
+    """The settings that `senoscreen VERB ARGUMENTS` would run with (raises Refusal)."""
+    (job,) = parse(verb, arguments).jobs
+
+    return settings_from(verb, job)

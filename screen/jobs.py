@@ -1,0 +1,122 @@
+"""One job of a command: its place, its run, its outcome; a job never raises."""
+
+import importlib
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from screen.command_line import Command, Job
+from screen.compose import compose_config, overrides_of, settings_from
+from screen.errors import Outcome, Terminated, as_refusal, printable, rendered
+from screen.paths import model_dir, run_dir
+from screen.provenance import redacted_text, version_of, write_text
+
+MODULES = {"run": "run_all"}  # a module `run` would be taken for the verbs' function
+_PLACES = {  # the keys that alone decide where a job writes
+    "simulate": ("out",),
+    "ingest": ("out",),
+    "train": ("out", "campaign"),
+    "score": ("run", "runs", "campaign"),
+    "run": ("run", "runs", "campaign"),
+    "call": ("out", "run", "runs", "campaign"),
+    "report": ("out", "run", "runs"),
+}
+
+
+def run_job(command: Command, number: int, job: Job) -> Outcome:
+    """Do one job and say how it ended, whatever happens."""
+    settings = None
+    try:
+        settings = _placed(command, number, settings_from(command.verb, job))
+        module = MODULES.get(command.verb, command.verb)
+        outcome = importlib.import_module(f"screen.{module}").run(settings)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"screen.{module}.run returned {outcome!r}, not an Outcome")
+        return outcome
+    except KeyboardInterrupt as stop:
+        code = 143 if isinstance(stop, Terminated) else 130
+        return Outcome(code, "stopped; run the same command again to go on")
+    except Exception as error:  # the outermost door: nothing may leave as a traceback
+        return _failed(error)
+    finally:
+        if settings is not None:
+            _keep_settings(command, job, settings)
+
+
+def _failed(error: Exception) -> Outcome:
+    from screen.ledger import IntegrityError
+
+    refusal = as_refusal(error)
+    if refusal is not None:
+        return Outcome(refusal.code, rendered(refusal.problems))
+    if isinstance(error, IntegrityError):
+        return Outcome(7, printable(str(error)))
+    report = crash_report(error)
+    kind = printable(f"{type(error).__name__}: {error}")
+    text = (
+        f"internal error, a fault of senoscreen: {kind[:300]}\ncrash report: {report}"
+    )
+
+    return Outcome(1, text, (report,))
+
+
+def crash_report(error: BaseException) -> Path:
+    """Write what a maintainer needs (no pixels, structures or secrets); return where."""
+    lines = [
+        f"senoscreen {version_of('senoscreen')}, Python {platform.python_version()}",
+        f"command: {' '.join(sys.argv[1:])}",
+        *traceback.format_exception(error),
+    ]
+    handle, path = tempfile.mkstemp(prefix="senoscreen-crash-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(redacted_text("\n".join(lines)))
+    return Path(path)
+
+
+def _placed(command: Command, number: int, settings: Any) -> Any:
+    """Give each job of a sweep a folder of its own, unless the sweep itself does."""
+    places = _PLACES.get(command.verb)
+    if places is None or not set(command.swept) - set(places):
+        return settings
+    if command.verb == "train":
+        base = model_dir(settings.out, settings.campaign)
+        return replace(settings, out=str(base / "sweep" / str(number)))
+    if command.verb in ("score", "run"):
+        base = run_dir(settings.runs, settings.run, settings.campaign)
+        return replace(settings, runs=str(base / "sweep"), run=str(number))
+    if command.verb in ("call", "report"):
+        base = Path(settings.out) if settings.out else _run_folder(settings)
+    else:
+        base = Path(settings.out)
+    return replace(settings, out=str(base / "sweep" / str(number)))
+
+
+def _run_folder(settings: Any) -> Path:
+    return run_dir(settings.runs, settings.run, getattr(settings, "campaign", ""))
+
+
+def _keep_settings(command: Command, job: Job, settings: Any) -> None:
+    """Leave the composed settings in `.hydra` of the run, readable by the owner only."""
+    if command.verb not in ("score", "run", "call", "report"):
+        return
+    try:
+        folder = Path(getattr(settings, "out", "") or _run_folder(settings))
+        if not folder.is_dir():
+            return
+        from omegaconf import OmegaConf
+
+        kept = folder / ".hydra"
+        kept.mkdir(mode=0o700, exist_ok=True)
+        config = OmegaConf.to_yaml(compose_config(command.verb, job))
+        words = OmegaConf.to_yaml(overrides_of(job))
+        write_text(kept / f"{command.verb}.yaml", redacted_text(config), mode=0o600)
+        write_text(
+            kept / f"{command.verb}-overrides.yaml", redacted_text(words), mode=0o600
+        )
+    except (OSError, KeyboardInterrupt) as error:
+        print(f"settings not kept: {error}", file=sys.stderr)

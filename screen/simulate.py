@@ -1,0 +1,38 @@
+"""The verb simulate: a virtual drug screen with known truth, painted into a folder."""
+
+import os
+from pathlib import Path
+
+from plates.synthetic import simulate_campaign
+from screen.errors import Outcome, refusal
+from screen.progress import bar
+from screen.settings import SimulateVerb
+
+
+def run(settings: SimulateVerb) -> Outcome:
+    """Paint the screen; refuses (3) a folder that holds a campaign or a missing bank."""
+    out, screen = Path(settings.out), settings.screen()
+    if (out / "campaign.json").exists():
+        why, remedy = (
+            "a campaign is never painted over",
+            "remove it or give another out=",
+        )
+        raise refusal("OUTPUT_EXISTS", out, "a campaign is there", why, remedy)
+    if screen.bank is not None and not Path(screen.bank).is_dir():
+        why, remedy = "its nuclei are the paint", "give bank=PATH, a folder"
+        raise refusal("INPUT_MISSING", screen.bank, "no such folder", why, remedy)
+    n_workers = settings.workers or len(os.sched_getaffinity(0))
+    done = 0
+    with bar("painting", screen.n_plates * screen.n_wells, "wells") as advance:
+
+        def show(n_done: int, n_total: int) -> None:
+            nonlocal done
+            advance(n_done - done, total=n_total)
+            done = n_done
+
+        campaign = simulate_campaign(
+            screen, out, seed=settings.seed, n_workers=n_workers, progress=show
+        )
+    text = f"campaign {campaign.name}: {len(campaign.plates)} plates of {screen.n_wells} wells"
+
+    return Outcome(0, text, (out,))
