@@ -1,0 +1,231 @@
+"""Plate maps: which well holds what, read once and then trusted."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from plates import map_rules as rules
+from plates.map_rules import ROLES as ROLES
+from plates.map_rules import STATES as STATES
+from plates.problems import InputError, Problem
+from plates.tables import (
+    TextTable,
+    distinct_rows,
+    frame_table,
+    nearest,
+    read_text_table,
+)
+from plates.wells import PlateFormat, Well
+
+SCHEMA = pl.Schema(
+    {
+        "plate": pl.String(),
+        "well": pl.String(),
+        "compound": pl.String(),
+        "concentration_um": pl.Float64(),
+        "role": pl.String(),
+        "state": pl.String(),
+        "replicate": pl.Int64(),
+        "batch": pl.String(),
+        "line": pl.String(),
+        "time_h": pl.Float64(),
+        "sample": pl.String(),
+        "lot": pl.String(),
+        "source_plate": pl.String(),
+        "source_well": pl.String(),
+        "teaching": pl.Boolean(),
+    }
+)
+MAX_DOSE_SPAN = 1e6
+MAX_DOSE_OFFSET = 1e3
+
+
+@dataclass(frozen=True)
+class PlateMap:
+    """The wells of one or more plates, one row a well, sorted by plate, row and column.
+
+    Columns as in `SCHEMA`: `compound` is '' where there is none, `concentration_um` is
+    micromolar and null where there is none, the columns after `batch` are null where
+    not given. `warnings` are the faults that do not keep the map from being used.
+    """
+
+    frame: pl.DataFrame
+    source: str
+    warnings: tuple[Problem, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path, plate_format: PlateFormat | None) -> "PlateMap":
+        """Reads a CSV or TSV file; raises InputError with every problem and its line.
+
+        Without a format, wells may lie anywhere on the largest plate.
+        """
+        return _plate_map(read_text_table(path, rules.HEADERS), plate_format)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pl.DataFrame,
+        plate_format: PlateFormat | None,
+        source: str = "plate map",
+    ) -> "PlateMap":
+        """Reads a frame whose identifiers are text; problems name its rows from 1."""
+        return _plate_map(frame_table(frame, source, _is_numeric), plate_format)
+
+    @cached_property
+    def plates(self) -> tuple[str, ...]:
+        """The plates' ids in order."""
+        return tuple(self.frame["plate"].unique().sort())
+
+    def for_plate(self, plate: str) -> "PlateMap":
+        """The rows of one plate; raises InputError for a plate the map does not know."""
+        if plate not in self.plates:
+            near = nearest(plate, self.plates)
+            raise InputError(
+                Problem(
+                    "MAP_PLATE_UNKNOWN",
+                    self.source,
+                    f"no plate {plate!r}" + (f"; nearest is {near!r}" if near else ""),
+                    "its wells would have no compound and no role",
+                    "correct the plate id in the map or in the campaign",
+                )
+            )
+        return PlateMap(self.frame.filter(pl.col("plate") == plate), self.source)
+
+    def write_csv(self, path: Path) -> None:
+        """Writes the map so that `read` gives it back; whole or not at all."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self.frame.write_csv(temporary)
+        temporary.replace(path)
+
+    def sha256(self) -> str:
+        """The checksum of the canonical content, whatever file it came from."""
+        digest = hashlib.sha256()
+        for column in self.frame:
+            digest.update(json.dumps([column.name, column.to_list()]).encode())
+        return digest.hexdigest()
+
+
+def _is_numeric(column: str) -> bool:
+    named = ("concentration", *rules.UNIT_HEADERS, "replicate", "time_h", "teaching")
+    return column in named
+
+
+def _plate_map(table: TextTable, plate_format: PlateFormat | None) -> PlateMap:
+    reader = rules.MapRules(table)
+    columns, wells = _typed_columns(reader, plate_format)
+    kept = _distinct_wells(reader, columns, wells)
+    if not kept:
+        found = "no row below the header"
+        reader.report("MAP_EMPTY", table.source, found, "add a row for every well")
+    if reader.problems:
+        raise InputError(reader.problems)
+    frame = (
+        pl.DataFrame(columns, schema=SCHEMA)
+        .with_columns(
+            pl.Series("_row", [well.row for well in wells if well], pl.Int64),
+            pl.Series("_column", [well.column for well in wells if well], pl.Int64),
+        )[kept]
+        .sort("plate", "_row", "_column")
+        .drop("_row", "_column")
+    )
+    warnings = reader.warnings + _padding(table) + _suspect_doses(frame, table.source)
+    return PlateMap(frame, table.source, tuple(warnings))
+
+
+def _typed_columns(
+    reader: rules.MapRules, plate_format: PlateFormat | None
+) -> tuple[dict[str, list[object]], list[Well | None]]:
+    read, cells = reader.read, reader.cells
+    wells = read("well", cells("well"), rules.well_on(plate_format))
+    roles = read("role", cells("role"), rules.word_of(ROLES, "MAP_ROLE_UNKNOWN"))
+    compounds = zip(cells("compound"), roles, strict=True)
+    columns: dict[str, list[object]] = {
+        "plate": [*read("plate", cells("plate"), rules.plate_name)],
+        "well": [str(well) for well in wells],
+        "compound": [*read("compound", compounds, rules.compound_for)],
+        "concentration_um": [*reader.concentrations_um(roles)],
+        "role": [*roles],
+        "state": [*read("state", zip(cells("state"), roles, strict=True), _state)],
+        "replicate": [*read("replicate", cells("replicate"), rules.whole_number)],
+        "batch": [*read("batch", cells("batch"), rules.filled("batch"))],
+        "time_h": [*read("time_h", cells("time_h"), rules.hours)],
+        "teaching": [*read("teaching", cells("teaching"), rules.truth)],
+    }
+    for name in ("line", "sample", "lot", "source_plate", "source_well"):
+        columns[name] = [cell or None for cell in cells(name)]
+    return {name: columns[name] for name in SCHEMA}, wells
+
+
+def _state(cell: tuple[str, str | None]) -> str:
+    state, role = cell
+    if role == "no_cells" and not state:
+        return ""
+    return rules.word_of(STATES, "MAP_STATE_UNKNOWN")(state)
+
+
+def _distinct_wells(
+    reader: rules.MapRules,
+    columns: dict[str, list[object]],
+    wells: list[Well | None],
+) -> list[int]:
+    """Rows to keep: a well given twice is a problem, or a warning where both agree."""
+    rows = [*zip(*columns.values(), strict=True)]
+    kept = []
+    for (plate, well), places in distinct_rows(
+        zip(columns["plate"], wells, strict=True)
+    ).items():
+        kept.append(places[0])
+        if len(places) == 1 or plate is None or well is None:
+            continue
+        where, found = reader.table.where(places), f"well {well} of plate {plate} twice"
+        if len({rows[place] for place in places}) > 1:
+            remedy = "leave the one line that is true"
+            reader.report("MAP_DUPLICATE_WELL", where, found, remedy)
+        else:
+            why, remedy = "the lines agree, one is used", "remove the others"
+            reader.warnings.append(
+                Problem("MAP_DUPLICATE_WELL", where, found, why, remedy)
+            )
+    return kept
+
+
+def _padding(table: TextTable) -> list[Problem]:
+    named = ", ".join(table.padded)
+    found, why = f"blanks around cells of {named}", "they were taken off"
+    problem = Problem(
+        "MAP_PADDED", table.source, found, why, "nothing, if that is right"
+    )
+    return [problem] if named else []
+
+
+def _suspect_doses(frame: pl.DataFrame, source: str) -> list[Problem]:
+    """Compounds whose doses look as if a unit had been mistaken."""
+    dose = pl.col("concentration_um")
+    given = frame.filter((pl.col("role") == "treatment") & (dose > 0))
+    spans = given.group_by("compound").agg(span=dose.max() / dose.min())
+    wide = spans.filter(pl.col("span") > MAX_DOSE_SPAN)
+    peers = given.group_by("plate").agg(peer=dose.median())
+    ratio = pl.max_horizontal(dose / pl.col("peer"), pl.col("peer") / dose)
+    far = (
+        given.group_by("plate", "compound")
+        .agg(dose.median())
+        .join(peers, on="plate", validate="m:1")
+        .filter(ratio >= MAX_DOSE_OFFSET)
+    )
+    found = dict.fromkeys(wide["compound"], "doses span more than a million times")
+    found |= dict.fromkeys(far["compound"], "doses lie 1000 times off the plate's")
+    return [
+        Problem(
+            "CONC_SUSPECT",
+            f"{source} compound {name}",
+            found[name],
+            "a unit may be mistaken",
+            "check the unit of these lines",
+        )
+        for name in sorted(found)
+    ]

@@ -1,0 +1,204 @@
+"""Text tables as people send them: any of three separators, line numbers kept."""
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+from unicodedata import normalize
+
+import polars as pl
+
+from plates.problems import InputError, Problem
+
+SEPARATORS = (",", ";", "\t")
+K = TypeVar("K", bound=Hashable)
+_SAVE_AS = "save the table as UTF-8 CSV with one header line"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table whose cells are all text, stripped at the ends; '' is the empty cell.
+
+    `lines` holds the line of the file on which each row starts; `padded` names the
+    columns in which a cell had surrounding blanks.
+    """
+
+    source: str
+    frame: pl.DataFrame
+    lines: tuple[int, ...]
+    padded: tuple[str, ...] = ()
+
+    def where(self, rows: Iterable[int], column: str = "") -> str:
+        """The place of some rows, such as `map.csv:3-5, 9 column role`."""
+        place = f"{self.source}:{_ranges(sorted(self.lines[row] for row in rows))}"
+        return f"{place} column {column}" if column else place
+
+
+def header_key(name: str) -> str:
+    """A header without case, blanks, brackets and kinds of micro sign: `Conc. (µM)` is `conc_um`."""
+    plain = name.strip().casefold().replace("\N{GREEK SMALL LETTER MU}", "u")
+    return re.sub(r"[\W_]+", "_", plain).strip("_")
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known word most like this one, or '' when none is near."""
+    return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), "")
+
+
+def distinct_rows(values: Iterable[K]) -> dict[K, list[int]]:
+    """Each distinct value with the rows that hold it, in order of first appearance."""
+    rows: dict[K, list[int]] = {}
+    for row, value in enumerate(values):
+        rows.setdefault(value, []).append(row)
+    return rows
+
+
+def read_text_table(path: Path, known: Collection[str]) -> TextTable:
+    """Reads a CSV or TSV file, its headers turned into `header_key` form.
+
+    The separator is the one that shows most of the `known` headers. Raises InputError
+    with every ragged row, and for a file that is no text table.
+    """
+    text = _decode(path)
+    separator = _separator(text, known)
+    records = list(_records(text, separator, path))
+    if not records:
+        raise InputError(_fault("TABLE_EMPTY", path, "no line with text"))
+    (_, header), *body = records
+    names = [header_key(name) for name in header]
+    width = max((i + 1 for i, name in enumerate(names) if name), default=0)
+    problems = _header_faults(names[:width], path)
+    problems += [
+        _fault(
+            "TABLE_RAGGED",
+            f"{path.name}:{line}",
+            f"{len(cells)} cells where the header has {width}",
+            f"see that the separator {separator!r} stands only between cells",
+        )
+        for line, cells in body
+        if len(cells) < width or any(cell.strip() for cell in cells[width:])
+    ]
+    if problems:
+        raise InputError(problems)
+    columns = {
+        name: [cells[i] for _, cells in body] for i, name in enumerate(names[:width])
+    }
+    return text_table(path.name, columns, [line for line, _ in body])
+
+
+def text_table(
+    source: str, columns: dict[str, list[str]], lines: Sequence[int]
+) -> TextTable:
+    """A table from columns of text, whose cells are stripped and put in NFC form here."""
+    stripped = {
+        name: [normalize("NFC", cell).strip() for cell in cells]
+        for name, cells in columns.items()
+    }
+    padded = tuple(
+        name
+        for name, cells in columns.items()
+        if any(cell != cell.strip() for cell in cells)
+    )
+    frame = pl.DataFrame(stripped, schema=dict.fromkeys(stripped, pl.String))
+    return TextTable(source, frame, tuple(lines), padded)
+
+
+def frame_table(
+    frame: pl.DataFrame, source: str, numeric: Callable[[str], bool]
+) -> TextTable:
+    """A table from a frame in memory, its rows counted from 1.
+
+    Only columns that `numeric` accepts may hold anything but text: an identifier that
+    was once a number has lost its zeros. Raises TypeError.
+    """
+    columns: dict[str, list[str]] = {}
+    for name, dtype in frame.schema.items():
+        if dtype not in (pl.String, pl.Null) and not numeric(header_key(name)):
+            raise TypeError(f"column {name} of {source} must hold text, got {dtype}")
+        columns[header_key(name)] = frame[name].cast(pl.String).fill_null("").to_list()
+    if len(columns) != frame.width:
+        raise TypeError(f"{source} has the same header twice: {frame.columns}")
+    return text_table(source, columns, range(1, frame.height + 1))
+
+
+def _fault(code: str, where: Path | str, found: str, remedy: str = _SAVE_AS) -> Problem:
+    place = where.name if isinstance(where, Path) else where
+    return Problem(
+        code, place, found, "the table cannot be read with certainty", remedy
+    )
+
+
+def _decode(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        fault = _fault(
+            "TABLE_UNREADABLE", str(path), reason, "check the path and its rights"
+        )
+        raise InputError(fault) from error
+    if raw.startswith(b"PK\x03\x04") or raw.startswith(b"\xd0\xcf\x11\xe0"):
+        raise InputError(_fault("TABLE_FORMAT", path, "a workbook, not a text table"))
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        found = f"byte {error.start} is not {encoding.removesuffix('-sig').upper()}"
+        raise InputError(_fault("TABLE_ENCODING", path, found)) from error
+
+
+def _separator(text: str, known: Collection[str]) -> str:
+    first = next((line for line in text.splitlines() if line.strip(",;\t ")), "")
+
+    def merit(separator: str) -> tuple[int, int]:
+        names = next(csv.reader([first], delimiter=separator), [])
+        return sum(header_key(name) in known for name in names), len(names)
+
+    return max(SEPARATORS, key=merit)
+
+
+def _records(text: str, separator: str, path: Path) -> Iterable[tuple[int, list[str]]]:
+    # newline="" lets the csv module see CR, LF and CRLF, also inside quotes.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    start = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield start, cells
+            start = reader.line_num + 1
+    except csv.Error as error:
+        fault = _fault(
+            "TABLE_QUOTES",
+            f"{path.name}:{start}",
+            str(error),
+            "close or double every quote",
+        )
+        raise InputError(fault) from error
+
+
+def _header_faults(names: list[str], path: Path) -> list[Problem]:
+    where = f"{path.name}:1"
+    remedy = "give every column a name of its own"
+    faults = [
+        _fault("TABLE_HEADER", where, f"header {name!r} twice", remedy)
+        for name in dict.fromkeys(names)
+        if name and names.count(name) > 1
+    ]
+    empty = [str(i + 1) for i, name in enumerate(names) if not name]
+    if empty:
+        found = f"no header in column {', '.join(empty)}"
+        faults.append(_fault("TABLE_HEADER", where, found, remedy))
+    return faults
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    runs = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    spans = [[number for _, number in run] for _, run in runs]
+    return ", ".join(
+        str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}" for span in spans
+    )
