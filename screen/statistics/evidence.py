@@ -1,0 +1,171 @@
+"""What is known of one compound, the class and call that follow, and the reason in plain words."""
+
+import math
+from dataclasses import dataclass
+
+from screen.statistics.decision import Verdict
+from screen.statistics.rules import CallRules
+
+LOSS = ("toxic", "senolytic", "cytostatic")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One compound's numbers at its best dose, and over all doses where said; None is unknown."""
+
+    on_rescue_scale: bool  # the effect is rescue, not a robust z
+    n_used: int  # wells behind the effect at the best dose
+    n_planned: int  # wells laid out for that dose
+    dead: str  # "" | "dead" (with live neighbours) | "failed", over all doses
+    artefact: str  # "" or what makes it one, at any dose
+    failed_plates: bool  # every used well lies on a failed plate
+    concentration_um: float | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    q: float | None
+    q_count: float | None
+    relative_count: float | None
+    n_sen: float | None
+    n_non: float | None
+    off_axis_z: float | None  # farthest dose
+    background_z: float | None
+    verdict: Verdict | None
+    toxic_higher: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The class of a compound, whether it is a hit, and why."""
+
+    name: str
+    is_hit: bool
+    reason: str
+
+
+def _below(value: float | None, limit: float) -> bool:
+    return value is not None and not math.isnan(value) and value <= limit
+
+
+def _active(e: Evidence, rules: CallRules) -> bool:
+    return (
+        _below(e.q, rules.fdr)
+        or _below(e.q_count, rules.fdr)
+        or (e.off_axis_z or 0.0) > rules.off_axis_max
+    )
+
+
+def _loses_cells(e: Evidence, rules: CallRules) -> bool:
+    return (
+        e.relative_count is not None
+        and e.relative_count < rules.min_relative_count
+        and _below(e.q_count, rules.fdr)
+    )
+
+
+def decide(e: Evidence, rules: CallRules) -> Decision:
+    """The joint decision: artefacts, dead wells and odd looks first, then the nearest class, rescue only with a lead."""
+    if e.dead == "dead":
+        return Decision("toxic", False, "no living cells left in any replicate")
+    if e.artefact:
+        return Decision("artefact", False, e.artefact)
+    if e.dead == "failed":
+        return Decision("failed", False, "no well gave a usable measurement")
+    if not e.on_rescue_scale or e.effect is None:
+        return _without_scale(e, rules)
+    if not _active(e, rules):
+        return Decision("inactive", False, "no effect beyond the spread of the vehicle")
+    verdict = e.verdict
+    if verdict is None:
+        return Decision("undecided", False, "the cell number is unknown")
+    if (e.off_axis_z or 0.0) > rules.off_axis_max:
+        if verdict.nearest in LOSS and _loses_cells(e, rules):
+            return Decision(verdict.nearest, False, _LOOKS[verdict.nearest])
+        why = "the cells look like neither healthy nor senescent ones"
+        return Decision("other", False, why)
+    if verdict.misfit_p < rules.misfit_p_min and not _loses_cells(e, rules):
+        why = "no class explains both cell number and score"
+        return Decision("undecided", False, why)
+    if verdict.nearest == "rescue":
+        return _rescue(e, verdict, rules)
+    if verdict.runner_up == "rescue" and verdict.lead < rules.margin_min:
+        why = f"{verdict.nearest} or rescue: cell number and score fit both"
+        return Decision("undecided", False, why)
+    return Decision(verdict.nearest, False, _LOOKS[verdict.nearest])
+
+
+def _without_scale(e: Evidence, rules: CallRules) -> Decision:
+    if _loses_cells(e, rules):
+        return Decision("toxic", False, "cells are lost; no scale for their state")
+    if _below(e.q, rules.fdr):
+        why = "the score moves, but without healthy controls the class is unknown"
+        return Decision("undecided", False, why)
+    if e.effect is None:
+        return Decision("failed", False, "no well gave a usable score")
+    return Decision("inactive", False, "no effect beyond the spread of the vehicle")
+
+
+def _rescue(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
+    doubts = [
+        (not _below(e.q, rules.fdr), "the rescue itself is not significant"),
+        (
+            e.relative_count is None or e.relative_count < rules.min_relative_count,
+            "too few cells for a rescue",
+        ),
+        (
+            verdict.lead < rules.margin_min,
+            f"rescue or {verdict.runner_up}: cell number and score fit both",
+        ),
+        (
+            e.n_used < min(rules.min_replicates, e.n_planned),
+            f"only {e.n_used} of {e.n_planned} wells could be used",
+        ),
+    ]
+    for doubtful, why in doubts:
+        if doubtful:
+            return Decision("undecided", False, why)
+    short = [
+        (
+            e.effect is None or e.effect < rules.min_effect,
+            f"below the least effect of {rules.min_effect:g}",
+        ),
+        (e.low is None or e.low <= 0, "its interval reaches 0"),
+        (
+            e.failed_plates and not rules.keep_failed_plates,
+            "all its plates failed quality",
+        ),
+    ]
+    for falls_short, why in short:
+        if falls_short:
+            return Decision("rescue", False, f"{_LOOKS['rescue']}, but {why}")
+    return Decision("rescue", True, _LOOKS["rescue"])
+
+
+_LOOKS = {
+    "rescue": "senescent cells become fewer and other cells more by about as much",
+    "senolytic": "senescent cells are lost and other cells stay",
+    "dilution": "senescent cells stay and other cells multiply",
+    "toxic": "senescent and other cells are lost alike",
+    "cytostatic": "senescent cells stay and other cells are fewer",
+    "inducer": "senescent cells become more at an equal cell number",
+}
+
+
+def why_text(e: Evidence, decision: Decision) -> str:
+    """The call in plain words with the numbers behind it."""
+    parts = [decision.reason]
+    if e.effect is not None:
+        scale = "rescue" if e.on_rescue_scale else "robust z"
+        text = f"{scale} {e.effect:.2f}"
+        if e.low is not None and e.high is not None:
+            text += f" ({e.low:.2f} to {e.high:.2f})"
+        if e.concentration_um is not None:
+            text += f" at {e.concentration_um:g} uM"
+        text += f" in {e.n_used} of {e.n_planned} wells"
+        parts.append(text + (f", q {e.q:.2g}" if e.q is not None else ""))
+    if e.relative_count is not None:
+        parts.append(f"{100 * e.relative_count:.0f} % of the vehicle's cells")
+    if e.n_sen is not None and e.n_non is not None:
+        parts.append(f"senescent x{e.n_sen:.2f}, other x{e.n_non:.2f}")
+    return "; ".join(parts)

@@ -1,0 +1,130 @@
+"""Well flags: few cells, out of focus, bright background, odd counts; each a robust z within one plate."""
+
+import numpy as np
+import polars as pl
+
+from screen.statistics.robust import Floats, robust_z
+from screen.statistics.rules import CallRules
+
+SCORED = ("SCORED", "SCORED_DEGRADED")
+LEFT_OUT = (
+    "LOW_CELLS",
+    "NO_CELLS",
+    "WELL_FAILED",
+    "OUT_OF_FOCUS",
+    "BACKGROUND_HIGH",
+    "COUNT_OUTLIER",
+)
+
+
+def channel_matrix(column: pl.Series) -> Floats:
+    """A list-per-well column as a matrix [well channel]; NaN where a well has no measurement."""
+    rows = [r if r is not None else [] for r in column.to_list()]
+    width = max((len(r) for r in rows), default=0)
+    matrix = np.full((len(rows), width), np.nan)
+    for i, row in enumerate(rows):
+        matrix[i, : len(row)] = [np.nan if v is None else v for v in row]
+    return matrix
+
+
+def _reference(mask: Floats, values: Floats) -> Floats:
+    chosen = values[(mask > 0) & np.isfinite(values)]
+    return chosen if chosen.size >= 4 else values[np.isfinite(values)]
+
+
+def focus_z(focus: Floats) -> Floats:
+    """The worst channel's robust z of log focus within the plate; NaN where nothing was measured."""
+    z = np.full(focus.shape, np.nan)
+    log = np.log(np.where(focus > 0, focus, np.nan))
+    for c in range(focus.shape[1]):
+        z[:, c] = robust_z(log[:, c], log[np.isfinite(log[:, c]), c])
+    return _worst(z, sign=-1)
+
+
+def background_z(background: Floats, vehicle: Floats, rise_min: float) -> Floats:
+    """The brightest channel's robust z against vehicle wells; a rise under `rise_min` of their median counts as none."""
+    z = np.full(background.shape, np.nan)
+    for c in range(background.shape[1]):
+        values = background[:, c]
+        reference = _reference(vehicle, values)
+        if reference.size == 0:
+            continue
+        centre = float(np.median(reference))
+        # A rise below the tolerated share is no evidence, however even the controls.
+        floor = rise_min * abs(centre) / 6.0
+        raw = robust_z(values, reference)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            capped = (values - centre) / floor if floor > 0 else raw
+            z[:, c] = np.where(np.abs(capped) < np.abs(raw), capped, raw)
+    return _worst(z, sign=1)
+
+
+def _worst(z: Floats, sign: int) -> Floats:
+    if z.shape[1] == 0:
+        return np.full(z.shape[0], np.nan)
+    ranked = np.where(np.isfinite(z), sign * z, -np.inf).max(axis=1)
+    return np.asarray(np.where(np.isfinite(ranked), sign * ranked, np.nan))
+
+
+def flag_plate(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
+    """One plate's wells with focus_z, background_z and a list column `flags`."""
+    vehicle = (wells["role"] == "vehicle").to_numpy().astype(np.float64)
+    focus = focus_z(channel_matrix(wells["focus"]))
+    background = background_z(
+        channel_matrix(wells["background"]), vehicle, rules.background_rise_min
+    )
+    count = _vehicle_count_z(wells)
+    flags = [
+        _flags(status, n_cells, f, b, c, rules)
+        for status, n_cells, f, b, c in zip(
+            wells["status"], wells["n_cells"], focus, background, count, strict=True
+        )
+    ]
+    return wells.with_columns(
+        pl.Series("focus_z", focus, dtype=pl.Float64).fill_nan(None),
+        pl.Series("background_z", background, dtype=pl.Float64).fill_nan(None),
+        pl.Series("flags", flags, dtype=pl.List(pl.String)),
+    )
+
+
+def _vehicle_count_z(wells: pl.DataFrame) -> Floats:
+    z = np.zeros(wells.height)
+    for state in ("stressed", "unstressed"):
+        chosen = (
+            (wells["role"] == "vehicle")
+            & (wells["state"] == state)
+            & wells["status"].is_in(SCORED)
+        ).to_numpy()
+        log = np.log(wells["n_cells"].to_numpy()[chosen] + 0.5)
+        z[chosen] = np.nan_to_num(robust_z(log, log))
+    return z
+
+
+def _flags(
+    status: str,
+    n_cells: int,
+    focus: float,
+    background: float,
+    count: float,
+    r: CallRules,
+) -> list[str]:
+    if status == "NO_CELLS":
+        return ["NO_CELLS"]
+    if status not in SCORED:
+        return []
+    found = []
+    if n_cells < r.min_cells:
+        found.append("LOW_CELLS")
+    if focus < r.focus_z_min:
+        found.append("OUT_OF_FOCUS")
+    if background > r.background_z_max:
+        found.append("BACKGROUND_HIGH")
+    if abs(count) > r.count_z_max:
+        found.append("COUNT_OUTLIER")
+    return found
+
+
+def flag_wells(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
+    """All plates flagged, each against itself; row order kept."""
+    parts = wells.partition_by("plate", maintain_order=True)
+    return pl.concat([flag_plate(part, rules) for part in parts])

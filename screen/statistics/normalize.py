@@ -1,0 +1,167 @@
+"""The rescue scale: per plate and network, 0 is the stressed vehicle and 1 the unstressed one, as medians of kept wells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from screen.groups import AnchorSettings
+from screen.statistics.flags import SCORED
+from screen.statistics.robust import Floats, mad_sd
+from screen.statistics.rules import CallRules
+
+GROUP = ("plate", "line", "time_h")
+
+
+def anchor_wells(anchor: AnchorSettings) -> pl.Expr:
+    """Polars mask of the wells that an anchor names; an empty key accepts every well."""
+    named = {
+        "role": anchor.role,
+        "state": anchor.state,
+        "compound": anchor.compound,
+    }
+    masks = [pl.col(column) == text for column, text in named.items() if text]
+    return pl.all_horizontal(pl.lit(True), *masks)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One group's scale: a reason code instead of numbers where no rescue can be given."""
+
+    reason: str
+    n_zero: int
+    n_one: int
+    zero: dict[str, float]
+    one: dict[str, float]
+    z_centre: dict[str, float]
+    z_spread: dict[str, float]
+    z_reference: str
+
+
+def usable(wells: pl.DataFrame) -> pl.Series:
+    """True for wells whose score may be used: scored by some network and free of excluding flags."""
+    return wells.select(
+        pl.col("status").is_in(SCORED)
+        & (pl.col("networks").list.len() > 0)
+        & (pl.col("flags").list.len() == 0)
+    ).to_series()
+
+
+def _by_network(wells: pl.DataFrame) -> dict[str, Floats]:
+    long = wells.select("networks", "score").explode("networks", "score")
+    return {
+        str(name): part["score"].to_numpy()
+        for (name,), part in long.group_by("networks", maintain_order=True)
+        if name is not None
+    }
+
+
+def group_scale(wells: pl.DataFrame, rules: CallRules) -> Scale:
+    """The scale of one group (plate, line, time) from its usable anchor wells."""
+    good = wells.filter(usable(wells))
+    zero_wells = good.filter(anchor_wells(rules.anchors.senescent))
+    one_wells = good.filter(anchor_wells(rules.anchors.healthy))
+    enough = rules.min_anchor_wells
+    zero = {k: v for k, v in _by_network(zero_wells).items() if v.size >= enough}
+    one = {k: v for k, v in _by_network(one_wells).items() if v.size >= enough}
+    reference = zero or _by_network(good.filter(pl.col("role") == "treatment"))
+    spread = {k: mad_sd(v) for k, v in reference.items()}
+    return Scale(
+        reason=_reason(zero, one, rules.direction),
+        n_zero=zero_wells.height,
+        n_one=one_wells.height,
+        zero={k: float(np.median(v)) for k, v in zero.items()},
+        one={k: float(np.median(v)) for k, v in one.items()},
+        z_centre={k: float(np.median(v)) for k, v in reference.items()},
+        z_spread={k: s for k, s in spread.items() if s > 0},
+        z_reference="senescent anchors" if zero else "treatment wells",
+    )
+
+
+def _reason(zero: dict[str, Floats], one: dict[str, Floats], direction: str) -> str:
+    if not zero and not one:
+        return "PLATE_NO_CONTROLS"
+    if not zero:
+        return "NO_STRESSED_SCALE"
+    shared = sorted(set(zero) & set(one))
+    if not shared:
+        return "NO_HEALTHY_SCALE"
+    sign = 1.0 if direction == "lower" else -1.0
+    for name in shared:
+        gap = sign * float(np.median(zero[name]) - np.median(one[name]))
+        error = np.sqrt(
+            np.pi / 2 * sum(mad_sd(v[name]) ** 2 / v[name].size for v in (zero, one))
+        )
+        if gap < -2 * error:
+            return "SCALE_INVERTED"
+        # Dividing by a window whose interval spans 0 gives numbers without meaning.
+        if gap <= 2 * error:
+            return "SCALE_COLLAPSED"
+    return ""
+
+
+def _rescue(networks: list[str], scores: list[float], scale: Scale) -> float | None:
+    if scale.reason:
+        return None
+    values = [
+        (scale.zero[k] - x) / (scale.zero[k] - scale.one[k])
+        for k, x in zip(networks, scores, strict=True)
+        if k in scale.zero and k in scale.one and x is not None
+    ]
+    return float(np.mean(values)) if values else None
+
+
+def _robust_z(
+    networks: list[str], scores: list[float], scale: Scale, sign: float
+) -> float | None:
+    values = [
+        sign * (scale.z_centre[k] - x) / scale.z_spread[k]
+        for k, x in zip(networks, scores, strict=True)
+        if k in scale.z_spread and x is not None
+    ]
+    return float(np.mean(values)) if values else None
+
+
+def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataFrame:
+    """One group's wells with score, score_sd, fraction (network means), rescue, robust_z (positive towards rescue), relative_count."""
+    sign = 1.0 if rules.direction == "lower" else -1.0
+    pairs = list(
+        zip(wells["networks"].to_list(), wells["score"].to_list(), strict=True)
+    )
+    per_field = pl.col("n_cells") / pl.col("n_fields").clip(lower_bound=1)
+    good = wells.filter(usable(wells)).filter(anchor_wells(rules.anchors.senescent))
+    vehicle = good.select(per_field.median()).item() if good.height else None
+    measured = pl.col("status").is_in((*SCORED, "NO_CELLS"))
+    return wells.with_columns(
+        pl.Series("rescue", [_rescue(n, x, scale) for n, x in pairs], dtype=pl.Float64),
+        pl.Series(
+            "robust_z",
+            [_robust_z(n, x, scale, sign) for n, x in pairs],
+            dtype=pl.Float64,
+        ),
+        pl.when(measured)
+        .then(per_field / pl.lit(vehicle, dtype=pl.Float64))
+        .alias("relative_count"),
+        # Half a cell keeps the logarithm of an empty well finite.
+        pl.when(measured)
+        .then(
+            (pl.col("n_cells") + 0.5)
+            / pl.col("n_fields").clip(lower_bound=1)
+            / pl.lit(vehicle, dtype=pl.Float64)
+        )
+        .log()
+        .alias("log_count"),
+        pl.col("score", "score_sd", "fraction").list.mean(),
+    )
+
+
+def scale_wells(
+    wells: pl.DataFrame, rules: CallRules
+) -> tuple[pl.DataFrame, list[tuple[tuple[object, ...], Scale]]]:
+    """Every group on its own scale, and the scales by group (plate, line, time_h)."""
+    parts, scales = [], []
+    for key, part in wells.group_by(GROUP, maintain_order=True):
+        scale = group_scale(part, rules)
+        scales.append((tuple(key), scale))
+        parts.append(scale_group(part, scale, rules))
+    return pl.concat(parts), scales
