@@ -1,15 +1,24 @@
 """The verb call: from well records to plate quality, classes, hits and ranked compounds."""
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from screen.compounds import Judge, compound_table, dose_tests, off_axis_doses
-from screen.statistics.decision import CLASSES, Shares
+from plates.campaign import Campaign
+from plates.wells import PlateFormat
+from screen import hits
+from screen.codes import ExitCode
+from screen.compounds import compound_table
+from screen.errors import Outcome, refusal
+from screen.judgement import Judge, dose_tests, off_axis_doses
+from screen.ledger import score_table, write_parquet
+from screen.paths import existing_run_dir
+from screen.provenance import read_manifest, record_outputs, write_json
+from screen.settings import CallVerb
+from screen.statistics.decision import CLASSES, Shares, class_curves
 from screen.statistics.rates import t_quantile
 from screen.statistics.replicates import dose_table
 from screen.statistics.rules import CallRules
@@ -77,7 +86,9 @@ def call_tables(
         rules.senescent_share_healthy,
         healthy_log_count(called, rules),
     )
-    judge = Judge(rules, called.noise, shares, called.on_rescue_scale)
+    judge = Judge(
+        rules, called.noise, shares, class_curves(shares), called.on_rescue_scale
+    )
     doses = dose_table(called.wells, called.anchors, called.noise, rules)
     doses = dose_tests(doses, called.noise, rules.level)
     doses = doses.with_columns(off_axis_doses(called.wells, doses, called.axis))
@@ -137,6 +148,91 @@ def _treatment_median(wells: pl.DataFrame) -> float | None:
     return float(value) if isinstance(value, float) else None
 
 
-def write_summary(summary: dict[str, Any], path: Path) -> None:
-    """Write call.json, sorted, so that equal calls are equal files."""
-    path.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+def rules_of(settings: CallVerb) -> CallRules:
+    """The rules that the verb's settings mean."""
+    return CallRules(
+        **vars(settings.decision),
+        direction=settings.direction,
+        anchors=settings.anchors,
+    )
+
+
+def run(settings: CallVerb) -> Outcome:
+    """Call a scored run: read its records, write the tables, say what was found.
+
+    Raises Refusal when there is no such run or it names no campaign, InputError when
+    the campaign does not fit.
+    """
+    folder = existing_run_dir(settings.runs, settings.run, settings.campaign)
+    campaign = Campaign.open(_campaign_root(folder, settings))
+    ids = [entry.plate for entry in campaign.plates]
+    library = campaign.library.frame if campaign.library is not None else None
+    tables = call_tables(
+        score_table(folder, ids), campaign.map.frame, library, rules_of(settings)
+    )
+    out = Path(settings.out) if settings.out else folder
+    out.mkdir(parents=True, exist_ok=True)
+    paths = write_tables(tables, out, campaign.format)
+    inputs = {"campaign": str(campaign.root)}
+    record_outputs(out, "call", settings, inputs=inputs)
+    return Outcome(_exit_code(tables.plates), call_message(tables), paths)
+
+
+def _campaign_root(folder: Path, settings: CallVerb) -> Path:
+    if settings.campaign:
+        return Path(settings.campaign)
+    scored = read_manifest(folder)["verbs"].get("score", {})
+    path = scored.get("inputs", {}).get("campaign", {}).get("path", "")
+    if not path:
+        raise refusal(
+            "INPUT_MISSING",
+            folder,
+            "the run does not say which campaign it scored",
+            "the plate map and the library are read from there",
+            "give campaign=PATH",
+        )
+    return Path(path)
+
+
+def _exit_code(plates: pl.DataFrame) -> ExitCode:
+    incomplete = bool((plates["n_quarantined"] + plates["n_not_scored"]).any())
+    return ExitCode.PARTIAL if incomplete else ExitCode.COMPLETE
+
+
+def write_tables(
+    tables: CallTables, out: Path, plate_format: PlateFormat
+) -> tuple[Path, ...]:
+    """Write every table of a call into a folder and return what was written."""
+    paths = []
+    for name in ("hits", "compounds", "plates"):
+        table = getattr(tables, name)
+        write_parquet(table.to_arrow(), out / f"{name}.parquet")
+        hits.write_csv(table, out / f"{name}.csv")
+        paths += [out / f"{name}.parquet", out / f"{name}.csv"]
+    dataset = hits.hit_dataset(
+        tables.hits,
+        tables.doses,
+        n_rows=plate_format.n_rows,
+        n_columns=plate_format.n_columns,
+    )
+    hits.write_zarr(dataset, out / "hits.zarr")
+    write_json(out / "call.json", tables.summary)
+    return (*paths, out / "hits.zarr", out / "call.json")
+
+
+def call_message(tables: CallTables) -> str:
+    """Two lines for the person: hits and classes, then plate quality."""
+    found = {k: n for k, n in tables.summary["classes"].items() if n}
+    classes = ", ".join(f"{n} {name}" for name, n in found.items())
+    plates = tables.plates
+    verdicts = ", ".join(
+        f"{(plates['verdict'] == v).sum()} {v}" for v in ("pass", "undecided", "fail")
+    )
+    z = plates["z_prime"].median()
+    median = f", median Z' {z:.2f}" if isinstance(z, float) else ""
+    reasons = sorted(set(plates.filter(pl.col("z_prime").is_null())["reason"]))
+    refused = f"; no rescue scale: {', '.join(reasons)}" if reasons else ""
+    return (
+        f"{tables.summary['n_hits']} hits among {tables.compounds.height} compounds"
+        f" ({classes})\n{plates.height} plates: {verdicts}{median}{refused}"
+    )

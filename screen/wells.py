@@ -50,7 +50,7 @@ class Called:
 
 
 def expected_wells(scores: pl.DataFrame, plate_map: pl.DataFrame) -> pl.DataFrame:
-    """One row per well of the map or the ledger, sorted by plate, row, column; status ABSENT where nothing was recorded."""
+    """One row per well of the map or the ledger, sorted by plate, row, column; status ABSENT and code NOT_SCORED where nothing was recorded."""
     columns = [c for c in MAP_COLUMNS if c in plate_map.columns]
     known = plate_map.select("plate", "well", *columns)
     plates = set(scores["plate"].unique()) | set(known["plate"].unique())
@@ -77,8 +77,12 @@ def expected_wells(scores: pl.DataFrame, plate_map: pl.DataFrame) -> pl.DataFram
         pl.Series("row", [p.row for p in places], dtype=pl.Int64),
         pl.Series("column", [p.column for p in places], dtype=pl.Int64),
         pl.col("status").fill_null("ABSENT"),
+        pl.when(pl.col("status").is_null())
+        .then(pl.lit(["NOT_SCORED"], dtype=pl.List(pl.String)))
+        .otherwise("codes")
+        .alias("codes"),
         pl.col("n_cells", "n_fields", "n_fields_expected").fill_null(0),
-        pl.col("codes", "networks").fill_null(pl.lit([], dtype=pl.List(pl.String))),
+        pl.col("networks").fill_null(pl.lit([], dtype=pl.List(pl.String))),
         pl.col(lists).fill_null(pl.lit([], dtype=pl.List(pl.Float64))),
     )
     return table.sort("plate", "row", "column")
@@ -130,6 +134,9 @@ def _plate_row(
         "n_quarantined": int((status == "QUARANTINED").sum()),
         "n_no_cells": int((status == "NO_CELLS").sum()),
         "n_absent": int((status == "ABSENT").sum()),
+        "n_not_scored": int(
+            wells["codes"].list.contains("NOT_SCORED").fill_null(False).sum()
+        ),
         "n_learnt": int((status == "TEACHING").sum()),
         "verdict": judged,
         "reason": _reason(quality, scale, judged, rules),
@@ -172,6 +179,7 @@ PLATE_SCHEMA: dict[str, Any] = {
     "n_quarantined": pl.Int64,
     "n_no_cells": pl.Int64,
     "n_absent": pl.Int64,
+    "n_not_scored": pl.Int64,
     "n_learnt": pl.Int64,
     "verdict": pl.String,
     "reason": pl.String,

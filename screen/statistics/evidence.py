@@ -32,7 +32,6 @@ class Evidence:
     off_axis_z: float | None  # farthest dose
     background_z: float | None
     verdict: Verdict | None
-    toxic_higher: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Decision:
     name: str
     is_hit: bool
     reason: str
+    candidate: bool = False  # a rescue that only the error rate among rescues can stop
 
 
 def _below(value: float | None, limit: float) -> bool:
@@ -139,7 +139,15 @@ def _rescue(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
     for falls_short, why in short:
         if falls_short:
             return Decision("rescue", False, f"{_LOOKS['rescue']}, but {why}")
-    return Decision("rescue", True, _LOOKS["rescue"])
+    return Decision("rescue", True, _LOOKS["rescue"], candidate=True)
+
+
+def confirm(decision: Decision, q_rescue: float | None, rules: CallRules) -> Decision:
+    """Keep a candidate as hit only at a q among rescues; strong effects of other classes buy it no room."""
+    if not decision.candidate or _below(q_rescue, rules.fdr):
+        return decision
+    why = f"{_LOOKS['rescue']}, but not significant among rescues (q {q_rescue:.2g})"
+    return Decision("undecided", False, why)
 
 
 _LOOKS = {

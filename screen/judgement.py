@@ -1,0 +1,212 @@
+"""From dose rows to the evidence on one compound: tests, best dose, artefacts, nearest class."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from screen.statistics.axis import AxisModel, dose_distance
+from screen.statistics.decision import (
+    Curve,
+    Shares,
+    Verdict,
+    nearest_class,
+    population_ratios,
+)
+from screen.statistics.evidence import Evidence
+from screen.statistics.rates import sidak, stouffer_p, t_half_width, two_sided_p
+from screen.statistics.replicates import Noise
+from screen.statistics.robust import Floats
+from screen.statistics.rules import CallRules
+
+DoseRow = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What all compounds of a screen share when they are judged."""
+
+    rules: CallRules
+    noise: Noise | None
+    shares: Shares
+    curves: dict[str, Curve]
+    on_rescue_scale: bool
+
+    @property
+    def tolerance(self) -> Floats:
+        """Sd of (log count, rescue) that no class explains."""
+        return np.array([self.rules.count_tolerance, self.rules.rescue_tolerance])
+
+
+def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.DataFrame:
+    """The dose table with t, p, t_count, p_count and the interval of the effect; null where no noise is known."""
+    df = noise.df if noise is not None else 1.0
+    t = (doses["effect"] / doses["se_null"]).cast(pl.Float64).to_numpy()
+    tc = (doses["log_count"] / doses["se_log_count"]).cast(pl.Float64).to_numpy()
+    half = t_half_width(doses["se"].cast(pl.Float64).to_numpy(), df, level)
+    effect = doses["effect"].to_numpy()
+    new = {
+        "t": t,
+        "p": two_sided_p(t, df),
+        "t_count": tc,
+        "p_count": two_sided_p(tc, df),
+        "low": effect - half,
+        "high": effect + half,
+    }
+    return doses.with_columns(
+        pl.Series(k, v, dtype=pl.Float64).fill_nan(None) for k, v in new.items()
+    )
+
+
+def compound_p(t: Floats, p: Floats, df: float) -> float:
+    """One p per compound: Sidak over its doses and, from two doses on, their common shift; NaN without a test."""
+    known = np.isfinite(p)
+    if not known.any():
+        return float("nan")
+    tests = p[known]
+    if tests.size > 1:
+        tests = np.append(tests, stouffer_p(t[known], df))
+    return sidak(tests)
+
+
+def off_axis_doses(
+    wells: pl.DataFrame, doses: pl.DataFrame, model: AxisModel | None
+) -> pl.Series:
+    """off_axis_z of every dose, from the wells behind its effect."""
+    values: list[float | None] = []
+    count = wells["log_count"].to_numpy()
+    for index in doses["index"].to_list():
+        rows = np.array(index, dtype=np.float64)
+        here = count[rows.astype(np.int64)]
+        values.append(
+            None if model is None or not rows.size else dose_distance(model, rows, here)
+        )
+    return pl.Series("off_axis_z", values, dtype=pl.Float64)
+
+
+def best_dose(part: list[DoseRow], rules: CallRules) -> DoseRow:
+    """The dose that speaks for a compound: scored, alive and replicated if any is, then the surest effect."""
+
+    def weight(row: DoseRow) -> tuple[bool, bool, bool, float, float]:
+        return (
+            row["effect"] is not None,
+            not _lost(row, rules),
+            row["n_used"] >= min(rules.min_replicates, row["n_wells"]),
+            row["t"] if row["t"] is not None else -np.inf,
+            row["concentration_um"] or 0.0,
+        )
+
+    return max(part, key=weight)
+
+
+def _lost(row: DoseRow, rules: CallRules) -> bool:
+    count = row["log_count"]
+    return count is not None and count < np.log(rules.min_relative_count)
+
+
+def lost_higher(part: list[DoseRow], rules: CallRules) -> list[DoseRow]:
+    """The doses above the best one at which cells are lost; empty when any lower dose loses them too."""
+    best = best_dose(part, rules)["concentration_um"]
+    lost = [d for d in part if _lost(d, rules)]
+    if best is None or any(
+        d["concentration_um"] is None or d["concentration_um"] < best for d in lost
+    ):
+        return []
+    return [d for d in lost if d["concentration_um"] > best]
+
+
+def _dead(part: list[DoseRow]) -> str:
+    lost = [d for d in part if d["n_dead"] > 0 and d["n_used"] == 0]
+    if any(d["n_used"] for d in part):
+        return ""
+    if lost and all(d["n_dead_alone"] == 0 for d in lost):
+        return "dead"
+    return "failed"
+
+
+def _artefact(part: list[DoseRow], rules: CallRules) -> str:
+    limit = rules.background_z_max
+    for d in part:
+        bright = d["background_z"] is not None and d["background_z"] > limit
+        if bright and d["background_z_low"] > limit / 3:
+            return f"the background is brighter than in the vehicle (z {d['background_z']:.0f})"
+        if d["n_measured"] >= 2 and d["n_unfocused"] == d["n_measured"]:
+            return "every replicate is out of focus"
+    return ""
+
+
+def _verdict_of(part: list[DoseRow], judge: Judge) -> Verdict | None:
+    noise = judge.noise
+    used = [d for d in part if d["effect"] is not None and d["log_count"] is not None]
+    if not used or noise is None or not judge.on_rescue_scale:
+        return None
+    found = np.array([[d["log_count"], d["effect"]] for d in used])
+    covariances = []
+    for d in used:
+        # A mean over fewer cells than the vehicle holds is less sure of the share.
+        thin = max(1.0, 0.6 + 0.4 * float(np.exp(-min(d["log_count"], 0.0))))
+        sd = np.array([d["se_log_count"], d["se"] * np.sqrt(thin)])
+        covariance = np.outer(sd, sd) * np.array(
+            [[1.0, noise.correlation], [noise.correlation, 1.0]]
+        )
+        covariances.append(covariance)
+    return nearest_class(judge.curves, found, np.array(covariances), judge.tolerance)
+
+
+def _joint_verdict(part: list[DoseRow], judge: Judge) -> Verdict | None:
+    whole = _verdict_of(part, judge)
+    higher = lost_higher(part, judge.rules)
+    if not higher or whole is None or whole.nearest == "rescue":
+        return whole
+    # A rescue may kill at a higher dose: the lower ones must then say so twice as clearly.
+    lower = _verdict_of([d for d in part if d not in higher], judge)
+    clear = 2 * judge.rules.margin_min
+    if lower is not None and lower.nearest == "rescue" and lower.lead >= clear:
+        return lower
+    return whole
+
+
+def evidence_of(
+    part: list[DoseRow], p: float, q: float, q_count: float, judge: Judge
+) -> Evidence:
+    """Gather one compound's evidence from its dose rows."""
+    best = best_dose(part, judge.rules)
+    scale = judge.on_rescue_scale
+    count, effect = best["log_count"], best["effect"]
+    ratios: tuple[float | None, float | None] = (None, None)
+    if scale and count is not None and effect is not None:
+        ratios = population_ratios(count, effect, judge.shares)
+    off_axis = [d["off_axis_z"] for d in part if d["off_axis_z"] is not None]
+    background = [d["background_z"] for d in part if d["background_z"] is not None]
+    return Evidence(
+        on_rescue_scale=scale,
+        n_used=best["n_used"],
+        n_planned=best["n_wells"],
+        dead=_dead(part),
+        artefact=_artefact(part, judge.rules),
+        failed_plates=0 < best["n_used"] == best["n_failed_plate"],
+        concentration_um=best["concentration_um"],
+        effect=effect,
+        low=best["low"],
+        high=best["high"],
+        p=known(p),
+        q=known(q),
+        q_count=known(q_count),
+        relative_count=None if count is None else float(np.exp(count)),
+        n_sen=ratios[0],
+        n_non=ratios[1],
+        off_axis_z=max(off_axis, default=None),
+        background_z=max(background, default=None),
+        verdict=_joint_verdict(part, judge),
+    )
+
+
+def known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def unit_p(part: list[DoseRow], t: str, p: str, df: float) -> float:
+    ts = np.array([np.nan if d[t] is None else d[t] for d in part])
+    ps = np.array([np.nan if d[p] is None else d[p] for d in part])
+    return compound_p(ts, ps, df)
