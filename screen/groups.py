@@ -156,6 +156,16 @@ class AnchorsSettings:
         default_factory=_healthy, metadata={"help": "wells that are healthy"}
     )
 
+    def check(self) -> None:
+        """Raise ValueError when an anchor says nothing, or both say the same."""
+        for name, anchor in (("senescent", self.senescent), ("healthy", self.healthy)):
+            if not (anchor.role or anchor.state or anchor.compound):
+                raise ValueError(
+                    f"anchors.{name} takes every well; give anchors.{name}.compound"
+                )
+        if self.senescent == self.healthy:
+            raise ValueError("anchors.senescent and anchors.healthy are the same wells")
+
 
 @dataclass
 class OptimizerSettings:
@@ -172,11 +182,11 @@ class OptimizerSettings:
 class AugmentSettings:
     """How crops are varied while the network learns."""
 
-    rotate: bool = key(True, "turn by any angle")
-    flips: bool = key(True, "mirror left-right and up-down")
-    shift_px: float = key(2.0, "largest shift", "px", low=0, high=64)
-    gain: float = key(0.2, "largest relative change of brightness", low=0, high=1)
-    noise: float = key(0.02, "sd of added noise", "intensity scale", low=0, high=1)
+    turn: bool = key(True, "turn and mirror each crop, eight ways")
+    shift_px: int = key(2, "largest shift", "binned px", low=0, high=64)
+    gain: float = key(0.08, "sd of the log brightness of a channel", low=0, high=1)
+    offset: float = key(0.03, "sd of the level of a channel", "scale", low=0, high=1)
+    noise: float = key(0.03, "sd of added pixel noise", "scale", low=0, high=1)
 
 
 @dataclass

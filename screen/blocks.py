@@ -1,0 +1,273 @@
+"""A block of wells: the unit of work; inside it wells are scored and committed singly.
+
+A well is streamed field by field, so at most one field a thread is alive, and a result
+depends on the well's own pixels alone, never on its neighbours or on a restart.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plates.problems import FieldError, Problem
+from plates.store import Plate, open_plate, read_field
+from plates.wells import Well
+from screen.events import Events
+from screen.ledger import Ledger
+from screen.records import Cells, WellRecord
+
+
+@dataclass(frozen=True)
+class FieldScores:
+    """One field's cells and measurements, on the host.
+
+    ``y``, ``x`` [n] in full-resolution pixels; ``probability`` [n networks];
+    ``profile`` [d] and ``embedding`` (network → [e]) are sums over the cells;
+    ``measures`` holds one number a channel: background, mean, sd, focus, saturated.
+    """
+
+    y: NDArray[np.float32]
+    x: NDArray[np.float32]
+    probability: NDArray[np.float32]
+    profile: NDArray[np.float64]
+    embedding: dict[str, NDArray[np.float64]]
+    measures: dict[str, list[float]]
+    codes: tuple[str, ...] = ()
+
+
+class FieldScorer(Protocol):
+    """What turns the pixels of one field [c y x] into its scores."""
+
+    threshold: float
+    channels: tuple[str, ...]
+
+    def __call__(
+        self, pixels: NDArray[Any], networks: Sequence[str]
+    ) -> FieldScores: ...
+
+
+@dataclass(frozen=True)
+class WellTask:
+    """One well to score and the networks that never learnt from it."""
+
+    well: str
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of wells of one plate; all of it can be sent to another process."""
+
+    run: Path
+    plate: str
+    path: Path
+    wells: tuple[WellTask, ...]
+    fingerprint: str
+    min_fields_share: float
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class WellDone:
+    """What goes back to the client for one well: small values only."""
+
+    plate: str
+    well: str
+    status: str
+    n_cells: int
+    codes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Fields:
+    """What a well's fields gave so far."""
+
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    scores: list[tuple[int, FieldScores]] = field(default_factory=list)
+
+
+def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
+    """Score and commit every well of ``block`` that is not committed yet.
+
+    Raises OSError when the disk, the mount or the device fails: that is no fault of
+    the data, so the run stops and what was committed before stays.
+    """
+    ledger, events = Ledger(block.run), Events(block.run)
+    done = {record.well for record in ledger.open_records(block.plate)}
+    plate = open_plate(block.path)
+    results = []
+    for task in block.wells:
+        if task.well in done:
+            continue
+        events.write("well_started", plate=block.plate, well=task.well)
+        record = score_well(plate, task, scorer, block)
+        results.append(_commit(ledger, events, record))
+    return results
+
+
+def _commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
+    verdict = ledger.commit(record)
+    codes = tuple(record.header["codes"])
+    if verdict == "differs":
+        codes = (*codes, "NONDETERMINISM")
+    n = len(record.cells)
+    place = {"plate": record.plate, "well": record.well}
+    facts = {"status": record.status, "n_cells": n, "codes": codes, "commit": verdict}
+    events.write("well_committed", **place, **facts)
+    return WellDone(record.plate, record.well, record.status, n, codes)
+
+
+def score_well(
+    plate: Plate, task: WellTask, scorer: FieldScorer, block: Block
+) -> WellRecord:
+    """Stream one well field by field into its record."""
+    well, found = Well.parse(task.well), _Fields()
+    expected = plate.spec.n_fields
+    for index in range(expected):
+        _score_field(plate, well, index, task, scorer, found)
+    status, codes = _status(found, expected, block.min_fields_share, task.networks)
+    header = {
+        "plate": block.plate,
+        "well": task.well,
+        "status": status,
+        "codes": codes,
+        "fingerprint": block.fingerprint,
+        "networks": list(task.networks),
+        "n_fields_expected": expected,
+        "fields": found.entries,
+        **_means(found, task.networks),
+    }
+    usable = status in ("SCORED", "SCORED_DEGRADED", "TEACHING")
+    cells = _cells(found, len(task.networks)) if usable else Cells.empty()
+    return WellRecord(header, cells)
+
+
+def _score_field(
+    plate: Plate,
+    well: Well,
+    index: int,
+    task: WellTask,
+    scorer: FieldScorer,
+    found: _Fields,
+) -> None:
+    try:
+        pixels = _in_order(_read(plate, well, index), plate, scorer)
+        refuse_constant(pixels, scorer.channels, f"{plate.plate}/{well}/f{index}")
+        scores = scorer(pixels, task.networks)
+        _refuse_nonfinite(scores, plate, well, index)
+    except FieldError as error:
+        problem = error.problem
+        entry = {"field": index, "used": False, "n_cells": 0, "codes": [problem.code]}
+        found.entries.append({**entry, "problem": str(problem)})
+        return
+    found.scores.append((index, scores))
+    found.entries.append(_entry(index, scores, scorer.threshold))
+
+
+def _read(plate: Plate, well: Well, index: int) -> NDArray[Any]:
+    try:
+        return read_field(plate, well, index)
+    except FieldError:
+        # A dead mount makes every field "missing"; that is no fault of the data.
+        if not plate.path.is_dir():
+            raise OSError(
+                errno.ENOTCONN, "the plate is gone in mid-run", str(plate.path)
+            ) from None
+        raise
+
+
+def _in_order(pixels: NDArray[Any], plate: Plate, scorer: FieldScorer) -> NDArray[Any]:
+    """Channels by name: a plate may hold them in another order, and more of them."""
+    if plate.channels == scorer.channels:
+        return pixels
+    return pixels[[plate.channels.index(name) for name in scorer.channels]]
+
+
+def refuse_constant(pixels: NDArray[Any], channels: Sequence[str], where: str) -> None:
+    """Raise FieldError when a plane holds one value only: no cell was ever imaged so."""
+    for channel, plane in zip(channels, pixels, strict=True):
+        low, high = plane.min(), plane.max()
+        if low == high:
+            problem = Problem(
+                "IMG_BLANK" if low == 0 else "IMG_CONSTANT",
+                f"{where}/{channel}",
+                f"every pixel is {low}",
+                "a constant plane holds no cells and is never scored",
+                "check the lamp, the shutter or the copy of this file",
+            )
+            raise FieldError(problem)
+
+
+def _refuse_nonfinite(
+    scores: FieldScores, plate: Plate, well: Well, index: int
+) -> None:
+    if not np.isfinite(scores.probability).all():
+        raise FieldError(
+            Problem(
+                "SCORE_NONFINITE",
+                f"{plate.plate}/{well}/f{index}",
+                "the network gave NaN or infinity for valid pixels",
+                "such a score would poison every mean it enters",
+                "keep the field and report it with the model",
+            )
+        )
+
+
+def _entry(index: int, scores: FieldScores, threshold: float) -> dict[str, Any]:
+    p = scores.probability.astype(np.float64)
+    return {
+        "field": index,
+        "used": True,
+        "n_cells": len(scores.y),
+        "codes": list(scores.codes),
+        **scores.measures,
+        "sum_p": p.sum(axis=0).tolist(),
+        "sum_p2": (p * p).sum(axis=0).tolist(),
+        "n_above": (p > threshold).sum(axis=0).tolist(),
+    }
+
+
+def _status(
+    found: _Fields, expected: int, min_share: float, networks: tuple[str, ...]
+) -> tuple[str, list[str]]:
+    codes = sorted({code for entry in found.entries for code in entry["codes"]})
+    used = len(found.scores)
+    if used == 0 or used < min_share * expected:
+        return "QUARANTINED", codes
+    if sum(len(scores.y) for _, scores in found.scores) == 0:
+        return "NO_CELLS", sorted({*codes, "NO_CELLS"})
+    if not networks:
+        return "TEACHING", codes
+    return ("SCORED" if used == expected else "SCORED_DEGRADED"), codes
+
+
+def _means(found: _Fields, networks: Sequence[str]) -> dict[str, Any]:
+    n = sum(len(scores.y) for _, scores in found.scores)
+    if n == 0:
+        return {"profile": None, "embedding": {}}
+    filled = [s for _, s in found.scores if len(s.y)]
+    profile = np.sum([s.profile for s in filled], axis=0) / n
+    embedding = {k: np.sum([s.embedding[k] for s in filled], axis=0) for k in networks}
+    return {
+        "profile": profile.tolist(),
+        "embedding": {k: (total / n).tolist() for k, total in embedding.items()},
+    }
+
+
+def _cells(found: _Fields, n_networks: int) -> Cells:
+    if not found.scores:
+        return Cells.empty(n_networks)
+    index = [np.full(len(s.y), i, np.uint16) for i, s in found.scores]
+    join: Callable[[list[NDArray[Any]]], NDArray[Any]] = np.concatenate
+    return Cells(
+        join(index),
+        join([s.y for _, s in found.scores]),
+        join([s.x for _, s in found.scores]),
+        join([s.probability for _, s in found.scores]),
+    )

@@ -1,0 +1,165 @@
+"""Where blocks run: in a plain loop, on one local worker, or on a given scheduler."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from screen.blocks import Block, FieldScorer, WellDone, score_block
+from screen.ledger import Ledger
+from screen.records import Cells, WellRecord
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+# Dask's nanny sets 65536, which makes XLA and Zarr page-fault on every large buffer.
+_MALLOC_TRIM = "268435456"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_DEATHS = 2
+
+ScorerSource = Callable[[], FieldScorer]
+
+
+class ClusterError(ValueError):
+    """The cluster settings cannot be used as they are."""
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """How to run: ``kind`` inline, local or address; ``in_flight`` bounds memory."""
+
+    kind: str
+    threads: int = 2
+    workers: int = 1
+    address: str = ""
+    in_flight: int = 0
+
+    @property
+    def window(self) -> int:
+        """Blocks under way or waiting at a worker: two a thread keep it busy."""
+        return self.in_flight or 2 * self.threads * self.workers
+
+
+def run_blocks(
+    blocks: Sequence[Block], source: ScorerSource, plan: ClusterPlan
+) -> Iterator[list[WellDone]]:
+    """Score every block and give each one's results as it ends, in any order."""
+    if plan.kind == "inline":
+        scorer = source()
+        for block in blocks:
+            yield score_block(block, scorer)
+        return
+    with _client(plan) as client:
+        yield from _stream(client, blocks, source, plan.window)
+
+
+def _stream(
+    client: Client, blocks: Sequence[Block], source: ScorerSource, window: int
+) -> Iterator[list[WellDone]]:
+    """A bounded window of futures: submit, wait for the first, give it, submit the
+    next. Blocks of a dead worker come back as blocks of one, and run alone."""
+    from distributed import wait
+    from distributed.scheduler import KilledWorker
+
+    waiting, alone = deque(blocks), deque[Block]()
+    running: dict[Future[list[WellDone]], Block] = {}
+    while waiting or alone or running:
+        limit = window if waiting or not alone else 1
+        queue = waiting or alone
+        while queue and len(running) < limit:
+            block = queue.popleft()
+            running[client.submit(_on_worker, block, source, pure=False)] = block
+        ended, _ = wait(list(running), return_when="FIRST_COMPLETED")
+        for future in ended:
+            block = running.pop(future)
+            try:
+                yield future.result()
+            except KilledWorker:
+                again, given_up = after_death(block)
+                alone.extend(again)
+                yield given_up
+
+
+def after_death(block: Block) -> tuple[list[Block], list[WellDone]]:
+    """What to do when the worker of ``block`` died: its uncommitted wells as blocks of
+    one, or, at the second death of a well alone, its quarantine."""
+    committed = {record.well for record in Ledger(block.run).open_records(block.plate)}
+    left = [task for task in block.wells if task.well not in committed]
+    if len(block.wells) == 1 and block.attempt > MAX_DEATHS:
+        return [], [_quarantine(block, task.well) for task in left]
+    return [replace(block, wells=(t,), attempt=block.attempt + 1) for t in left], []
+
+
+def _quarantine(block: Block, well: str) -> WellDone:
+    record = unscored(block, well, "QUARANTINED", "WORKER_KILLED")
+    Ledger(block.run).commit(record)
+    return WellDone(block.plate, well, "QUARANTINED", 0, ("WORKER_KILLED",))
+
+
+def unscored(block: Block, well: str, status: str, code: str) -> WellRecord:
+    """The record of a well that got no scores, with the reason code."""
+    header: dict[str, Any] = {
+        "plate": block.plate,
+        "well": well,
+        "status": status,
+        "codes": [code],
+        "fingerprint": block.fingerprint,
+        "networks": [],
+        "n_fields_expected": 0,
+        "fields": [],
+        "profile": None,
+        "embedding": {},
+    }
+    return WellRecord(header, Cells.empty())
+
+
+def _on_worker(block: Block, source: ScorerSource) -> list[WellDone]:
+    return score_block(block, source())
+
+
+@contextmanager
+def _client(plan: ClusterPlan) -> Iterator[Client]:
+    os.environ["MALLOC_TRIM_THRESHOLD_"] = _MALLOC_TRIM
+    import dask
+    from distributed import Client, LocalCluster
+
+    settings = {
+        # CPython 3.11 before 3.11.9 can deadlock in the sampling profiler.
+        "distributed.worker.profile.enabled": False,
+        # One death is told at once; who runs again, and how, is decided here.
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": _MALLOC_TRIM,
+        "distributed.admin.large-graph-warning-threshold": "100MB",
+    }
+    with ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        if plan.kind == "address":
+            check_address(plan.address)
+            yield stack.enter_context(Client(plan.address))
+            return
+        cluster = LocalCluster(
+            n_workers=plan.workers,
+            threads_per_worker=plan.threads,
+            processes=True,
+            host="127.0.0.1",
+            protocol="tcp",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
+        )
+        stack.enter_context(cluster)
+        yield stack.enter_context(Client(cluster))
+
+
+def check_address(address: str) -> None:
+    """Off loopback only TLS will do: any peer of a Dask scheduler can run code."""
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.hostname not in _LOOPBACK and parts.scheme != "tls":
+        raise ClusterError(
+            f"a scheduler beyond loopback must be reached by tls://, found {address!r}; "
+            "set up certificates and give cluster.address=tls://HOST:PORT"
+        )

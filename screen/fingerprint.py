@@ -1,0 +1,123 @@
+"""The score fingerprint: everything that may change a score, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from plates.store import Plate, plate_sha256
+from screen.errors import refusal
+from screen.ledger import fsync_folder
+from screen.models import Model
+from screen.provenance import write_json
+from screen.settings import ScoreVerb
+
+# Raised by hand whenever the same pixels, model and settings give other numbers.
+SCORE_VERSION = 1
+_LIBRARIES = ("jax", "jaxlib", "zarr", "numcodecs")
+FILE = "fingerprint.json"
+
+
+def score_fingerprint(
+    model: Model, plates: Sequence[Plate], settings: ScoreVerb
+) -> dict[str, Any]:
+    """The facts a score depends on, by name: model, settings, versions, device kind,
+    CPU vector set, and the input hash of each plate. No worker counts, no paths."""
+    return {
+        "score_version": SCORE_VERSION,
+        "model": model.sha256,
+        "minibatch": settings.minibatch,
+        "min_fields_share": settings.min_fields_share,
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "device": device_kind(),
+        "plates": {plate.plate: plate_sha256(plate) for plate in plates},
+    }
+
+
+def device_kind() -> str:
+    """The device that scores, with the CPU's vector set, such as ``cpu avx512f``."""
+    import jax
+
+    kind = jax.devices()[0].device_kind
+    return f"{kind} {_vector_set()}" if jax.default_backend() == "cpu" else str(kind)
+
+
+def _vector_set() -> str:
+    """XLA compiles for the widest one, and each rounds sums in its own way."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return os.uname().machine
+    widest = next((f for f in ("avx512f", "avx2", "avx") if f in flags), "")
+    return widest or os.uname().machine
+
+
+def keep_fingerprint(run: Path, facts: dict[str, Any], *, new_run: bool) -> str:
+    """Store the facts with a new run, or hold a resumed one to them.
+
+    Returns their sha256. A plate added later joins; any other change raises Refusal
+    (SCORE_FINGERPRINT) listing what changed, unless ``new_run`` sets the old ledger
+    and cells aside first.
+    """
+    path = run / FILE
+    if path.exists():
+        old = json.loads(path.read_text())
+        changed = changes(old, facts)
+        if changed and not new_run:
+            raise refusal(
+                "SCORE_FINGERPRINT",
+                run,
+                "; ".join(changed),
+                "records of different settings must not mix",
+                "undo the change, or set the old records aside with ledger.new_run=true",
+            )
+        if new_run:
+            _set_aside(run)
+        else:
+            facts = {**facts, "plates": {**old["plates"], **facts["plates"]}}
+    write_json(path, facts)
+    return digest(facts)
+
+
+def digest(facts: dict[str, Any]) -> str:
+    """The sha256 of the facts that all plates share: adding a plate leaves it as it is."""
+    shared = {k: v for k, v in facts.items() if k != "plates"}
+    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
+
+
+def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs, each as ``name: old -> new``; plates only where both have them."""
+    found = [
+        f"{k}: {_short(old.get(k))} -> {_short(new.get(k))}"
+        for k in sorted({*old, *new} - {"plates"})
+        if old.get(k) != new.get(k)
+    ]
+    before, now = old.get("plates", {}), new["plates"]
+    return found + [
+        f"pixels of plate {p}: {_short(before[p])} -> {_short(now[p])}"
+        for p in sorted(before.keys() & now.keys())
+        if before[p] != now[p]
+    ]
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value) if not isinstance(value, str) else value
+    return text if len(text) <= 40 else f"{text[:12]}…"
+
+
+def _set_aside(run: Path) -> None:
+    """Nothing finished is lost: the old ledger and cells move to ``before-N``."""
+    number = 1
+    while (run / f"before-{number}").exists():
+        number += 1
+    target = run / f"before-{number}"
+    target.mkdir()
+    for name in ("ledger", "cells", FILE):
+        if (run / name).exists():
+            os.replace(run / name, target / name)
+    fsync_folder(run)

@@ -1,0 +1,289 @@
+"""The ledger of a run: which wells are done, kept so that no kill can undo it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plates.campaign import slug
+from screen.records import Cells, RecordError, WellRecord, decode, encode, header_json
+
+SUFFIX = ".rec"
+_TEMPORARY = ".tmp-"
+_CELL_SCHEMA = pa.schema(
+    [
+        ("plate", pa.string()),
+        ("well", pa.string()),
+        ("field", pa.uint16()),
+        ("cell", pa.uint32()),
+        ("y", pa.float32()),
+        ("x", pa.float32()),
+        ("probability", pa.float32()),
+        ("networks", pa.list_(pa.float32())),
+    ]
+)
+_RECORD_SCHEMA = pa.schema([("well", pa.string()), ("header", pa.string())])
+
+
+class IntegrityError(ValueError):
+    """A finished file of the run no longer is what was written."""
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger below one run folder: open records while a plate is under way,
+    one Parquet file of headers (and one of cells) when it is whole."""
+
+    run: Path
+
+    def folder(self, plate: str) -> Path:
+        """Where the plate's open records lie."""
+        return self.run / "ledger" / slug(plate)
+
+    def table(self, plate: str) -> Path:
+        """The compacted headers of a plate."""
+        return self.run / "ledger" / f"{slug(plate)}.parquet"
+
+    def cells(self, plate: str) -> Path:
+        """The per-cell scores of a plate."""
+        return self.run / "cells" / f"{slug(plate)}.parquet"
+
+    def commit(self, record: WellRecord) -> str:
+        """Keep a record for good: "committed", "same" or "differs".
+
+        Temp file, fsync, link, fsync of the folder. The first commit wins: a second
+        one with other bytes changes nothing and is told as "differs". An existing
+        file that is no whole record (a torn write) is replaced.
+        """
+        folder = self.folder(record.plate)
+        folder.mkdir(parents=True, exist_ok=True)
+        data, final = encode(record), folder / f"{record.well}{SUFFIX}"
+        name = f".{record.well}{_TEMPORARY}{os.getpid()}-{threading.get_ident()}"
+        temporary = folder / name
+        write_new(temporary, data)
+        try:
+            os.link(temporary, final)
+            verdict = "committed"
+        except FileExistsError:
+            verdict = _against_existing(temporary, final, data)
+        finally:
+            temporary.unlink(missing_ok=True)
+        fsync_folder(folder)
+        return verdict
+
+    def open_records(self, plate: str) -> Iterator[WellRecord]:
+        """The plate's records not yet compacted, in well order; torn files are none."""
+        folder = self.folder(plate)
+        paths = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+        for path in paths:
+            with contextlib.suppress(RecordError):
+                yield decode(path.read_bytes())
+
+    def headers(self, plate: str) -> list[dict[str, Any]]:
+        """Every finished well's header, in well order (compacted and open ones)."""
+        found = {h["well"]: h for h in self._compacted(plate)}
+        found.update({r.well: r.header for r in self.open_records(plate)})
+        return [found[well] for well in sorted(found)]
+
+    def _compacted(self, plate: str) -> list[dict[str, Any]]:
+        path = self.table(plate)
+        if not path.exists():
+            return []
+        rows = read_parquet(path).column("header").to_pylist()
+        return [json.loads(row) for row in rows]
+
+    def compact(self, plate: str) -> None:
+        """Fold a whole plate's open records into its two Parquet files.
+
+        Write, fsync, verify, only then unlink the records; killed at any point, the
+        next call ends in the same bytes.
+        """
+        records = {r.well: r for r in self.open_records(plate)}
+        if not records:
+            return
+        old_headers = {h["well"]: h for h in self._compacted(plate)}
+        old_cells = self._old_cells(plate, set(records))
+        headers = old_headers | {w: r.header for w, r in records.items()}
+        cells = pa.concat_tables(
+            [old_cells, *(_cell_table(records[w]) for w in records)]
+        )
+        cells = cells.sort_by([("well", "ascending"), ("cell", "ascending")])
+        _publish(cells, self.cells(plate))
+        wells = sorted(headers)
+        table = pa.table(
+            [wells, [header_json(headers[w]) for w in wells]], schema=_RECORD_SCHEMA
+        )
+        _publish(table, self.table(plate))
+        for well in records:
+            (self.folder(plate) / f"{well}{SUFFIX}").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder(plate).rmdir()
+
+    def _old_cells(self, plate: str, replaced: set[str]) -> pa.Table:
+        path = self.cells(plate)
+        if not path.exists():
+            return _CELL_SCHEMA.empty_table()
+        table = read_parquet(path)
+        keep = [well not in replaced for well in table.column("well").to_pylist()]
+        return table.filter(pa.array(keep, pa.bool_()))
+
+    def sweep(self) -> int:
+        """Remove what dead writers left; call it under the run's lock."""
+        found = [
+            *self.run.glob(f"ledger/*/.*{_TEMPORARY}*"),
+            *self.run.glob(f"ledger/.*{_TEMPORARY}*"),
+            *self.run.glob(f"cells/.*{_TEMPORARY}*"),
+        ]
+        for path in found:
+            path.unlink(missing_ok=True)
+        return len(found)
+
+
+def _against_existing(temporary: Path, final: Path, data: bytes) -> str:
+    existing = final.read_bytes()
+    if existing == data:
+        return "same"
+    try:
+        decode(existing)
+    except RecordError:
+        os.replace(temporary, final)
+        return "committed"
+    return "differs"
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Create ``path`` (O_EXCL) with ``data`` on the disk itself."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames and links inside ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """A Parquet file of ours, page checksums verified; raises IntegrityError."""
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True).read()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise IntegrityError(f"{path} must read back as written: {error}") from error
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a Parquet file whole or not at all, with page checksums and fsync."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}{_TEMPORARY}{os.getpid()}")
+    with temporary.open("wb") as file:
+        # One chunk a column: pages, and so bytes, must not depend on how it was built.
+        pq.write_table(
+            table.combine_chunks(), file, compression="zstd", write_page_checksum=True
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    fsync_folder(path.parent)
+
+
+def _publish(table: pa.Table, path: Path) -> None:
+    write_parquet(table, path)
+    if not read_parquet(path).equals(table):
+        raise IntegrityError(f"{path} must read back as written")
+
+
+def _cell_table(record: WellRecord) -> pa.Table:
+    cells: Cells = record.cells
+    n = len(cells)
+    has_score = cells.probability.shape[1] > 0
+    mean = (
+        cells.probability.mean(axis=1, dtype="f8").astype("f4") if has_score else None
+    )
+    columns = [
+        pa.array([record.plate] * n, pa.string()),
+        pa.array([record.well] * n, pa.string()),
+        pa.array(cells.field),
+        pa.array(range(n), pa.uint32()),
+        pa.array(cells.y),
+        pa.array(cells.x),
+        pa.nulls(n, pa.float32()) if mean is None else pa.array(mean),
+        pa.array(list(cells.probability), pa.list_(pa.float32())),
+    ]
+    return pa.table(columns, schema=_CELL_SCHEMA)
+
+
+def score_table(run: Path, plates: Iterable[str]) -> pl.DataFrame:
+    """One row per finished well of ``plates``: the flat table that ``call`` starts from.
+
+    Lists are aligned with ``networks`` (score, score_sd, fraction) or with the
+    channels (background, mean, sd, focus, saturated: means over fields).
+    """
+    ledger = Ledger(run)
+    rows = [_row(h) for plate in plates for h in ledger.headers(plate)]
+    return pl.DataFrame(rows, schema=SCORE_COLUMNS, orient="row")
+
+
+_FLOATS = pl.List(pl.Float64)
+SCORE_COLUMNS: dict[str, Any] = {
+    "plate": pl.String,
+    "well": pl.String,
+    "status": pl.String,
+    "codes": pl.List(pl.String),
+    "n_cells": pl.Int64,
+    "n_fields": pl.Int64,
+    "n_fields_expected": pl.Int64,
+    "networks": pl.List(pl.String),
+    "score": _FLOATS,
+    "score_sd": _FLOATS,
+    "fraction": _FLOATS,
+    "background": _FLOATS,
+    "mean": _FLOATS,
+    "sd": _FLOATS,
+    "focus": _FLOATS,
+    "saturated": _FLOATS,
+    "profile": _FLOATS,
+}
+
+
+def _row(header: dict[str, Any]) -> dict[str, Any]:
+    used = [f for f in header["fields"] if f["used"]]
+    n = sum(f["n_cells"] for f in used)
+    row = {k: header[k] for k in ("plate", "well", "status", "codes", "networks")}
+    row |= {"n_cells": n, "n_fields": len(used), "profile": header["profile"]}
+    row["n_fields_expected"] = header["n_fields_expected"]
+    for name in ("background", "mean", "sd", "focus", "saturated"):
+        row[name] = _mean_over_fields([f[name] for f in used])
+    has_score = n > 0 and header["status"] in ("SCORED", "SCORED_DEGRADED")
+    k = len(header["networks"]) if has_score else 0
+    row["networks"] = header["networks"][:k]
+    total = [sum(f["sum_p"][j] for f in used) for j in range(k)]
+    square = [sum(f["sum_p2"][j] for f in used) for j in range(k)]
+    above = [sum(f["n_above"][j] for f in used) for j in range(k)]
+    row["score"] = [t / n for t in total]
+    row["score_sd"] = [
+        max(s / n - (t / n) ** 2, 0.0) ** 0.5
+        for s, t in zip(square, total, strict=True)
+    ]
+    row["fraction"] = [a / n for a in above]
+    return row
+
+
+def _mean_over_fields(values: list[list[float]]) -> list[float]:
+    return [sum(column) / len(column) for column in zip(*values, strict=True)]

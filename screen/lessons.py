@@ -1,0 +1,142 @@
+"""What a network learns from: crops of the cells of control wells."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.centres import Finder, FinderSpec, make_finder
+from kernels.crops import make_gatherer
+from kernels.intensity import IntensitySpec
+from plates.problems import FieldError, InputError, Problem
+from plates.store import Plate, read_field
+from plates.wells import Well
+from screen.blocks import refuse_constant
+from screen.folds import AnchorWell
+from screen.optics import intensity_spec
+
+N_SCALE_FIELDS = 24
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Crops f32[n s s c] of control wells; ``well`` [n] indexes ``wells``."""
+
+    crops: NDArray[np.float32]
+    well: NDArray[np.int64]
+    wells: tuple[AnchorWell, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The label of each crop's well: 1 senescent, 0 healthy."""
+        return np.asarray([w.label for w in self.wells], np.int64)[self.well]
+
+    def rows_of(self, keys: set[tuple[str, str]]) -> NDArray[np.int64]:
+        """The crops of the wells named by (plate, well)."""
+        chosen = np.asarray([w.key in keys for w in self.wells])
+        return np.flatnonzero(chosen[self.well])
+
+
+def lesson_scale(
+    plates: Mapping[str, Plate], wells: Sequence[AnchorWell], kinds: tuple[str, ...]
+) -> IntensitySpec:
+    """The intensity scale measured on some fields of the control wells, spread evenly
+    over the list. Raises InputError when none can be read."""
+    step = max(1, len(wells) // N_SCALE_FIELDS)
+    fields = []
+    for anchor in wells[::step]:
+        plate, well = plates[anchor.plate], Well.parse(anchor.well)
+        fields += [
+            f
+            for i in plate.fields(well)[:1]
+            if (f := _read(plate, well, i)) is not None
+        ]
+    if not fields:
+        raise InputError(_nothing("no control well can be read"))
+    return intensity_spec(kinds, fields)
+
+
+def gather_lessons(
+    plates: Mapping[str, Plate],
+    wells: Sequence[AnchorWell],
+    finder: FinderSpec,
+    intensity: IntensitySpec,
+    *,
+    max_cells: int,
+    seed: int,
+    on_well: Callable[[int], None],
+) -> Lessons:
+    """The crops of up to ``max_cells`` cells a well, drawn by seed, well by well.
+
+    Which cells are drawn depends on the seed and the well's name alone. Raises
+    InputError when the control wells hold no cells.
+    """
+    gather = make_gatherer(finder.crop_px, finder.bin)
+    finders: dict[tuple[tuple[int, int, int], str], Finder] = {}
+    parts, index = [], []
+    for number, anchor in enumerate(wells):
+        plate = plates[anchor.plate]
+        key = (plate.field_shape, plate.spec.dtype)
+        if key not in finders:
+            finders[key] = make_finder(finder, intensity, *key)
+        well, size = Well.parse(anchor.well), finder.crop_px
+        cells = _well_crops(plate, well, finders[key], gather, size)
+        kept = _draw(cells, max_cells, seed, anchor)
+        parts.append(kept)
+        index.append(np.full(len(kept), number))
+        on_well(1)
+    if sum(map(len, parts)) == 0:
+        raise InputError(_nothing(f"no cells in {len(wells)} control wells"))
+    return Lessons(np.concatenate(parts), np.concatenate(index), tuple(wells))
+
+
+def _well_crops(
+    plate: Plate, well: Well, find: Finder, gather: Callable[..., Any], size: int
+) -> NDArray[np.float32]:
+    parts = []
+    for index in plate.fields(well):
+        pixels = _read(plate, well, index)
+        if pixels is None:
+            continue
+        found = find(jax.device_put(pixels))
+        crops = np.asarray(gather(found.image, found.centres))
+        parts.append(crops[: int(found.n_cells)])
+    n = len(plate.channels)
+    return np.concatenate(parts) if parts else np.zeros((0, size, size, n), np.float32)
+
+
+def _read(plate: Plate, well: Well, index: int) -> NDArray[Any] | None:
+    """A field's pixels; a field that cannot be trusted teaches nothing."""
+    try:
+        pixels = read_field(plate, well, index)
+        refuse_constant(pixels, plate.channels, f"{plate.plate}/{well}/f{index}")
+    except FieldError:
+        return None
+    return pixels
+
+
+def _draw(
+    cells: NDArray[np.float32], most: int, seed: int, anchor: AnchorWell
+) -> NDArray[np.float32]:
+    if len(cells) <= most:
+        return cells
+    name = zlib.crc32(f"{anchor.plate}/{anchor.well}".encode())
+    rng = np.random.default_rng([seed, name])
+    return cells[np.sort(rng.choice(len(cells), most, replace=False))]
+
+
+def _nothing(found: str) -> Problem:
+    return Problem(
+        "PLATE_NO_CONTROLS",
+        "control wells",
+        found,
+        "a network learns from the cells of control wells",
+        "check the images of these wells, and the finder (finder.radius_um, "
+        "finder.min_contrast)",
+    )

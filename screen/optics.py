@@ -1,0 +1,105 @@
+"""How a model looks at a field: the kernels' finder and intensity specs from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plates.problems import InputError, Problem
+from plates.store import Plate
+from screen.settings import TrainVerb
+
+if TYPE_CHECKING:
+    from kernels.centres import FinderSpec
+    from kernels.intensity import IntensitySpec
+
+# A flat channel has no scale of its own; one count keeps the division defined.
+SMALLEST_SCALE = 1.0
+
+
+def finder_spec(settings: TrainVerb, plate: Plate) -> FinderSpec:
+    """The finder of a campaign whose plates look like ``plate``; um become pixels.
+
+    Raises InputError (PLATE_CHANNEL_MISSING) for a channel the plates do not have.
+    """
+    from kernels.centres import FinderSpec
+
+    finder, network = settings.finder, settings.network
+    return FinderSpec(
+        kind=finder.kind,  # type: ignore[arg-type]
+        channel=_channel(finder.channel, plate),
+        radius_px=finder.radius_um / plate.pixel_size_um,
+        min_contrast=finder.min_contrast,
+        max_cells=finder.max_cells,
+        crop_px=network.crop_px,
+        polarity=finder.polarity,  # type: ignore[arg-type]
+        bin=network.bin,
+        border_px=finder.border_px,
+    )
+
+
+def _channel(name: str, plate: Plate) -> int:
+    if not name:
+        return 0
+    if name not in plate.channels:
+        raise InputError(
+            Problem(
+                "PLATE_CHANNEL_MISSING",
+                plate.plate,
+                f"channels {', '.join(plate.channels)}; finder.channel={name}",
+                "cells are looked for in one channel",
+                "name a channel of the plates with finder.channel=",
+            )
+        )
+    return plate.channels.index(name)
+
+
+def kinds_of(settings: TrainVerb, plate: Plate) -> tuple[str, ...]:
+    """The kind of each channel, one setting standing for all; raises InputError."""
+    kinds, n = tuple(settings.intensity.kinds), len(plate.channels)
+    if len(kinds) not in (1, n):
+        raise InputError(
+            Problem(
+                "PLATE_CHANNEL_MISSING",
+                plate.plate,
+                f"{n} channels, intensity.kinds names {len(kinds)}",
+                "each channel is fluorescence or transmitted",
+                f"give intensity.kinds one kind, or {n} in the order of the channels",
+            )
+        )
+    return kinds if len(kinds) == n else kinds * n
+
+
+def intensity_spec(
+    kinds: tuple[str, ...], fields: Iterable[NDArray[Any]]
+) -> IntensitySpec:
+    """The intensity scale of a campaign, from fields [c y x] of its control wells.
+
+    A fluorescence scale is the median over fields of the distance between the 90th
+    and the 10th percentile, in counts: bright enough that a cell is near 1, and the
+    same number for every plate, so that no image is stretched by its own contents.
+    A transmitted scale is the same distance over the median.
+    """
+    from kernels.intensity import IntensitySpec
+
+    spreads = [_spread(kinds, field) for field in fields]
+    scales = np.maximum(np.median(np.asarray(spreads), axis=0), _floors(kinds))
+    rounded = tuple(float(f"{s:.4g}") for s in scales)
+    return IntensitySpec(kinds=kinds, scales=rounded)  # type: ignore[arg-type]
+
+
+def _spread(kinds: tuple[str, ...], field: NDArray[Any]) -> list[float]:
+    low, middle, high = np.percentile(
+        field[:, ::4, ::4].reshape(len(kinds), -1), (10, 50, 90), axis=1
+    )
+    return [
+        float(h - lo) if kind == "fluorescence" else float((h - lo) / max(m, 1.0))
+        for kind, lo, m, h in zip(kinds, low, middle, high, strict=True)
+    ]
+
+
+def _floors(kinds: tuple[str, ...]) -> list[float]:
+    return [SMALLEST_SCALE if k == "fluorescence" else 0.01 for k in kinds]

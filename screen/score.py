@@ -1,0 +1,218 @@
+"""The verb score: every well of a campaign gets its record, whatever the night brings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from plates.campaign import Campaign
+from plates.store import Plate, open_plate
+from plates.wells import Well
+from screen.blocks import Block, WellDone, WellTask
+from screen.cluster import ClusterPlan, ScorerSource, run_blocks, unscored
+from screen.codes import ExitCode
+from screen.errors import Outcome, refusal
+from screen.events import Events
+from screen.fingerprint import keep_fingerprint, score_fingerprint
+from screen.ledger import Ledger
+from screen.lock import LockedError, run_lock
+from screen.models import Model, load_model
+from screen.paths import run_dir
+from screen.preflight import check_inputs, check_writable
+from screen.progress import bar
+from screen.provenance import record_outputs
+from screen.settings import ScoreVerb
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """One run of score: what it reads, where it writes, with which networks."""
+
+    run: Path
+    campaign: Campaign
+    plates: tuple[Plate, ...]
+    model: Model
+    settings: ScoreVerb
+    fingerprint: str
+
+
+def run(settings: ScoreVerb) -> Outcome:
+    """Score the campaign with the model; running it again resumes.
+
+    Raises Refusal or InputError before any compute when the inputs do not fit.
+    """
+    from screen.scoring import ModelScorer
+
+    campaign = Campaign.open(Path(settings.campaign))
+    model = load_model(Path(settings.model))
+    plates = tuple(open_plate(entry.path) for entry in campaign.plates)
+    check_inputs(model.spec, plates)
+    source = ModelScorer(str(model.folder.resolve()), model.sha256, settings.minibatch)
+    return score_campaign(settings, campaign, plates, model, source)
+
+
+def score_campaign(
+    settings: ScoreVerb,
+    campaign: Campaign,
+    plates: tuple[Plate, ...],
+    model: Model,
+    source: ScorerSource,
+) -> Outcome:
+    """Score every well that has no record yet, with whatever scorer ``source`` gives."""
+    run = run_dir(settings.runs, settings.run, settings.campaign)
+    check_writable(run)
+    with _locked(run, force=settings.lock.break_):
+        facts = score_fingerprint(model, plates, settings)
+        fingerprint = keep_fingerprint(run, facts, new_run=settings.ledger.new_run)
+        scoring = Scoring(run, campaign, plates, model, settings, fingerprint)
+        Ledger(run).sweep()
+        tally = _score_plates(scoring, source)
+        inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
+        record_outputs(run, "score", settings, inputs=inputs, facts=facts)
+    return _outcome(scoring, tally)
+
+
+@contextmanager
+def _locked(run: Path, *, force: bool) -> Iterator[None]:
+    try:
+        with run_lock(run, force=force):
+            yield
+    except LockedError as error:
+        raise refusal(
+            "RUN_LOCKED",
+            run,
+            str(error),
+            "two runs in one folder would mix",
+            "wait for the other run, or take a dead one's lock with lock.break=true",
+        ) from None
+
+
+def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
+    """Run what is left, compact each plate as it becomes whole; wells by status."""
+    events, ledger = Events(scoring.run), Ledger(scoring.run)
+    left = {p.plate: _left(scoring, p) for p in scoring.plates}
+    blocks = [block for p in scoring.plates for block in _blocks(scoring, p, left)]
+    open_wells = {plate: set(wells) for plate, wells in left.items()}
+    total = sum(map(len, left.values()))
+    events.write("score_started", wells=total, blocks=len(blocks))
+    started = time.monotonic()
+    if blocks:
+        with bar("scoring", total, "wells") as advance:
+            for results in run_blocks(blocks, source, _plan(scoring.settings)):
+                advance(len(results), _place(results, scoring))
+                _close(results, open_wells, ledger)
+    for plate in scoring.plates:
+        _commit_unscorable(scoring, plate)
+        ledger.compact(plate.plate)
+    seconds = round(time.monotonic() - started, 3)
+    events.write("score_ended", wells=total, seconds=seconds)
+    return _tally(scoring)
+
+
+def _place(results: list[WellDone], scoring: Scoring) -> str:
+    if not results:
+        return ""
+    names = [p.plate for p in scoring.plates]
+    return f"plate {names.index(results[0].plate) + 1} of {len(names)}"
+
+
+def _close(
+    results: list[WellDone], open_wells: dict[str, set[str]], ledger: Ledger
+) -> None:
+    for done in results:
+        wells = open_wells[done.plate]
+        wells.discard(done.well)
+        if not wells:
+            ledger.compact(done.plate)
+
+
+def _plan(settings: ScoreVerb) -> ClusterPlan:
+    c = settings.cluster
+    return ClusterPlan(c.kind, c.threads, c.workers, c.address, c.blocks_in_flight)
+
+
+def _expected(scoring: Scoring, plate: Plate) -> tuple[list[str], list[str], list[str]]:
+    """The plate's wells that can be scored, those only mapped, those only imaged."""
+    mapped = set(scoring.campaign.map.for_plate(plate.plate).frame["well"].to_list())
+    imaged = {str(w) for w in plate.wells if plate.fields(w)}
+    return sorted(mapped & imaged), sorted(mapped - imaged), sorted(imaged - mapped)
+
+
+def _left(scoring: Scoring, plate: Plate) -> list[str]:
+    retry = scoring.settings.quarantine.retry
+    finished = {
+        h["well"]
+        for h in Ledger(scoring.run).headers(plate.plate)
+        if not (retry and h["status"] == "QUARANTINED")
+    }
+    return [well for well in _expected(scoring, plate)[0] if well not in finished]
+
+
+def _blocks(
+    scoring: Scoring, plate: Plate, left: dict[str, list[str]]
+) -> Iterator[Block]:
+    wells, size = left[plate.plate], scoring.settings.cluster.block_wells
+    if scoring.settings.quarantine.retry:
+        _forget(scoring, plate, wells)
+    tasks = [WellTask(w, _networks(scoring.model, plate.plate, w)) for w in wells]
+    for start in range(0, len(tasks), size):
+        yield Block(
+            run=scoring.run.resolve(),
+            plate=plate.plate,
+            path=plate.path.resolve(),
+            wells=tuple(tasks[start : start + size]),
+            fingerprint=scoring.fingerprint,
+            min_fields_share=scoring.settings.min_fields_share,
+        )
+
+
+def _forget(scoring: Scoring, plate: Plate, wells: list[str]) -> None:
+    folder = Ledger(scoring.run).folder(plate.plate)
+    for well in wells:
+        (folder / f"{well}.rec").unlink(missing_ok=True)
+
+
+def _networks(model: Model, plate: str, well: str) -> tuple[str, ...]:
+    return tuple(n.name for n in model.spec.networks if n.may_score(plate, well))
+
+
+def _commit_unscorable(scoring: Scoring, plate: Plate) -> None:
+    """Every expected well has one row: also those that were never imaged or mapped."""
+    ledger = Ledger(scoring.run)
+    known = {h["well"] for h in ledger.headers(plate.plate)}
+    roles = dict(
+        scoring.campaign.map.for_plate(plate.plate)
+        .frame.select("well", "role")
+        .iter_rows()
+    )
+    _, unimaged, unmapped = _expected(scoring, plate)
+    block = Block(scoring.run, plate.plate, plate.path, (), scoring.fingerprint, 0.0)
+    for well in sorted({*unimaged, *unmapped} - known, key=Well.parse):
+        if well in unmapped:
+            status, code = "QUARANTINED", "WELL_NOT_IN_MAP"
+        elif roles[well] == "no_cells":
+            status, code = "ABSENT", "WELL_MISSING"
+        else:
+            status, code = "QUARANTINED", "WELL_MISSING"
+        ledger.commit(unscored(block, well, status, code))
+
+
+def _tally(scoring: Scoring) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for plate in scoring.plates:
+        for header in Ledger(scoring.run).headers(plate.plate):
+            counts[header["status"]] = counts.get(header["status"], 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _outcome(scoring: Scoring, tally: dict[str, int]) -> Outcome:
+    total, lost = sum(tally.values()), tally.get("QUARANTINED", 0)
+    listed = ", ".join(f"{n} {status}" for status, n in tally.items())
+    message = f"{total} wells of {len(scoring.plates)} plates: {listed}"
+    if lost > scoring.settings.quarantine.max_share * total:
+        return Outcome(ExitCode.QUARANTINE, message, (scoring.run,))
+    code = ExitCode.PARTIAL if lost else ExitCode.COMPLETE
+    return Outcome(code, message, (scoring.run,))
