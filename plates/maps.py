@@ -1,7 +1,5 @@
 """Plate maps: which well holds what, read once and then trusted."""
 
-import hashlib
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +13,7 @@ from plates.map_rules import STATES as STATES
 from plates.problems import InputError, Problem
 from plates.tables import (
     TextTable,
+    content_sha256,
     distinct_rows,
     frame_table,
     nearest,
@@ -104,10 +103,7 @@ class PlateMap:
 
     def sha256(self) -> str:
         """The checksum of the canonical content, whatever file it came from."""
-        digest = hashlib.sha256()
-        for column in self.frame:
-            digest.update(json.dumps([column.name, column.to_list()]).encode())
-        return digest.hexdigest()
+        return content_sha256(self.frame)
 
 
 def _is_numeric(column: str) -> bool:

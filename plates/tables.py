@@ -2,7 +2,9 @@
 
 import csv
 import difflib
+import hashlib
 import io
+import json
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -124,6 +126,14 @@ def frame_table(
     if len(columns) != frame.width:
         raise TypeError(f"{source} has the same header twice: {frame.columns}")
     return text_table(source, columns, range(1, frame.height + 1))
+
+
+def content_sha256(frame: pl.DataFrame) -> str:
+    """The checksum of a frame's headers and cells, independent of any file format."""
+    digest = hashlib.sha256()
+    for column in frame:
+        digest.update(json.dumps([column.name, column.to_list()]).encode())
+    return digest.hexdigest()
 
 
 def _fault(code: str, where: Path | str, found: str, remedy: str = _SAVE_AS) -> Problem:
