@@ -29,7 +29,7 @@ _CELL_SCHEMA = pa.schema(
         ("y", pa.float32()),
         ("x", pa.float32()),
         ("probability", pa.float32()),
-        ("networks", pa.list_(pa.float32())),
+        ("networks", pa.list_(pa.field("element", pa.float32()))),
     ]
 )
 _RECORD_SCHEMA = pa.schema([("well", pa.string()), ("header", pa.string())])
@@ -224,7 +224,7 @@ def _cell_table(record: WellRecord) -> pa.Table:
         pa.array(cells.y),
         pa.array(cells.x),
         pa.nulls(n, pa.float32()) if mean is None else pa.array(mean),
-        pa.array(list(cells.probability), pa.list_(pa.float32())),
+        pa.array(list(cells.probability), _CELL_SCHEMA.field("networks").type),
     ]
     return pa.table(columns, schema=_CELL_SCHEMA)
 
