@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float32
 
+from kernels.fusion import unfused
 from kernels.shapes import Crops, PRNGKey
 
 
@@ -29,13 +30,13 @@ def augment(key: PRNGKey, crops: Crops, spec: AugmentSpec) -> Crops:
     """Each crop turned and mirrored, shifted, brightened and made noisy by itself."""
     turn, shift, level, noise = jax.random.split(key, 4)
     if spec.turn:
-        crops = turned(turn, crops)
+        crops = unfused(turned(turn, crops))
     if spec.shift_px:
-        crops = shifted(shift, crops, spec.shift_px)
+        crops = unfused(shifted(shift, crops, spec.shift_px))
     crops = relit(level, crops, gain=spec.gain, offset=spec.offset)
     if spec.noise:
         crops = crops + spec.noise * jax.random.normal(noise, crops.shape, jnp.float32)
-    return crops
+    return unfused(crops)
 
 
 def turned(key: PRNGKey, crops: Crops) -> Crops:

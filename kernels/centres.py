@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float32
+from jaxtyping import Array, Bool, Float32, Int32
 
 from kernels.focus import sharpness
+from kernels.fusion import unfused
 from kernels.intensity import (
     BACKGROUND_TILE_PX,
     IntensitySpec,
@@ -22,7 +23,7 @@ from kernels.intensity import (
     saturated_share,
     to_float,
 )
-from kernels.shapes import Centres, Count, Field, FoundField, Plane, Scalar
+from kernels.shapes import Centres, Field, FoundField, Plane, Scalar
 from kernels.tiles import tile_spots
 
 
@@ -78,7 +79,7 @@ def contrast(plane: Plane, radius: int) -> Plane:
     """
     half = max(1, radius // 2)
     inner = box_mean(box_mean(plane, half), max(1, radius - half))
-    return inner - box_mean(plane, 2 * radius + 1)
+    return unfused(inner - box_mean(plane, 2 * radius + 1))
 
 
 def local_maxima(plane: Plane, radius: int) -> Bool[Array, "y x"]:
@@ -88,9 +89,8 @@ def local_maxima(plane: Plane, radius: int) -> Bool[Array, "y x"]:
     """
     size = 2 * radius + 1
     rows = lax.reduce_window(plane, -jnp.inf, lax.max, (size, 1), (1, 1), "SAME")
-    return plane >= lax.reduce_window(
-        rows, -jnp.inf, lax.max, (1, size), (1, 1), "SAME"
-    )
+    highest = lax.reduce_window(rows, -jnp.inf, lax.max, (1, size), (1, 1), "SAME")
+    return jnp.greater_equal(plane, highest)
 
 
 def spots(
@@ -101,46 +101,63 @@ def spots(
     inside = np.zeros((y, x), bool)
     inside[border : y - border, border : x - border] = True
     peak = local_maxima(strength, radius) & (strength > threshold) & jnp.asarray(inside)
-    place, height, n_peaks = _one_per_tile(peak, strength, radius + 1)
-    k = min(2 * max_cells, height.shape[0])
-    height, index = lax.top_k(height, k)
-    centres = jnp.take(place, index, axis=0)
-    height = _without_twins(centres, height, radius)
-    height, index = lax.top_k(height, min(max_cells, k))
+    place, height = _one_per_tile(peak, strength, radius + 1)
+    n_peaks = (height > -jnp.inf).sum(dtype=jnp.int32)
+    height, index = lax.top_k(height, min(max_cells, height.shape[0]))
     valid = height > -jnp.inf
-    kept = jnp.where(valid[:, None], jnp.take(centres, index, axis=0), 0.0)
+    best = refined(strength, jnp.take(place, index, axis=0))
+    kept = jnp.where(valid[:, None], best, 0.0)
     n = (0, max_cells - kept.shape[0])
     full = n_peaks > max_cells
     return Spots(jnp.pad(kept, (n, (0, 0))), jnp.pad(valid, n), full)
 
 
+def refined(strength: Plane, place: Int32[Array, "k 2"]) -> Centres:
+    """The top of the parabolas through each place and its neighbours, within half a pixel."""
+    y, x = strength.shape
+    row = jnp.clip(place[:, 0], 1, y - 2)
+    column = jnp.clip(place[:, 1], 1, x - 2)
+    here = strength[row, column]
+    up, down = strength[row - 1, column], strength[row + 1, column]
+    left, right = strength[row, column - 1], strength[row, column + 1]
+    before, after = jnp.stack([up, left], 1), jnp.stack([down, right], 1)
+    bend = jnp.maximum(2.0 * here[:, None] - before - after, 1e-6)
+    return place.astype(jnp.float32) + jnp.clip(
+        0.5 * (after - before) / bend, -0.5, 0.5
+    )
+
+
 def _one_per_tile(
     peak: Bool[Array, "y x"], strength: Plane, tile: int
-) -> tuple[Float32[Array, "t 2"], Float32[Array, " t"], Count]:
-    """The highest peak of each tile; tiles are narrower than the distance of two peaks."""
+) -> tuple[Int32[Array, "t 2"], Float32[Array, " t"]]:
+    """The peak of each tile and its height; tiles are as narrow as two peaks are apart."""
     y, x = peak.shape
     pads = ((0, -y % tile), (0, -x % tile))
     n, m = (y + pads[0][1]) // tile, (x + pads[1][1]) // tile
     # Place + 1 as a float: exact below 2^24 pixels, and one maximum finds it.
     number = jnp.arange(1.0, y * x + 1.0, dtype=jnp.float32).reshape(y, x)
     marked = jnp.pad(jnp.where(peak, number, 0.0), pads)
-    best = marked.reshape(n, tile, m * tile).max(1).reshape(n, m, tile).max(2).ravel()
+    rows = unfused(marked.reshape(n, tile, m * tile).max(1))
+    best = rows.reshape(n, m, tile).max(2)
     index = jnp.maximum(best - 1.0, 0.0).astype(jnp.int32)
-    row, column = index // x, index % x
-    height = jnp.where(best > 0.0, strength[row, column], -jnp.inf)
-    place = jnp.stack([row, column], axis=1).astype(jnp.float32)
-    return place, height, (best > 0.0).sum(dtype=jnp.int32)
+    place = jnp.stack([index // x, index % x], axis=-1)
+    alone = (best > 0.0) & ~_has_twin(place, best > 0.0, tile - 1)
+    height = jnp.where(alone, strength[place[..., 0], place[..., 1]], -jnp.inf)
+    return place.reshape(-1, 2), height.ravel()
 
 
-def _without_twins(
-    centres: Centres, height: Float32[Array, " k"], radius: int
-) -> Float32[Array, " k"]:
-    """Height, and minus infinity where an earlier place stands within radius (equal peaks)."""
-    apart = jnp.abs(centres[:, None, :] - centres[None, :, :]).max(-1)
-    k = height.shape[0]
-    earlier = jnp.asarray(np.tri(k, k=-1, dtype=bool))
-    twin = (apart <= float(radius)) & earlier & (height > -jnp.inf)[None, :]
-    return jnp.where(twin.any(1), -jnp.inf, height)
+def _has_twin(
+    place: Int32[Array, "n m 2"], marked: Bool[Array, "n m"], radius: int
+) -> Bool[Array, "n m"]:
+    """True where an earlier neighbour tile holds a peak within radius (equal heights)."""
+    n, m = marked.shape
+    places = jnp.pad(place, ((1, 0), (1, 1), (0, 0)))
+    marks = jnp.pad(marked, ((1, 0), (1, 1)))
+    twin = jnp.zeros((n, m), bool)
+    for i, j in ((0, 0), (0, 1), (0, 2), (1, 0)):
+        apart = jnp.abs(places[i : i + n, j : j + m] - place).max(-1)
+        twin = twin | (marks[i : i + n, j : j + m] & (apart <= radius))
+    return twin
 
 
 def texture(plane: Plane, radius: int) -> Plane:
@@ -151,7 +168,6 @@ def texture(plane: Plane, radius: int) -> Plane:
 def find_spots(plane: Plane, noise: Scalar, spec: FinderSpec) -> Spots:
     """The places of one binned plane as the spec asks; noise in counts."""
     radius = max(1, round(spec.radius_px / spec.bin))
-    border = -(-spec.border_px // spec.bin)
     threshold = noise * spec.min_contrast
     if spec.kind == "tiles":
         stride = spec.stride_px or spec.crop_px
@@ -165,13 +181,21 @@ def find_spots(plane: Plane, noise: Scalar, spec: FinderSpec) -> Spots:
         )
         return Spots(centres, valid, full)
     source = texture(plane, radius) if spec.polarity == "texture" else plane
-    return spots(
-        contrast(source, radius),
+    factor = search_bin(radius)
+    strength = contrast(bin_planes(source[None], factor)[0], max(1, radius // factor))
+    found = spots(
+        strength,
         threshold,
-        radius=radius,
-        border=border,
+        radius=max(1, radius // factor),
+        border=-(-spec.border_px // (spec.bin * factor)),
         max_cells=spec.max_cells,
     )
+    return found._replace(centres=(found.centres + 0.5) * float(factor) - 0.5)
+
+
+def search_bin(radius: int) -> int:
+    """How far to bin before the search: a nucleus stays at least 3 pixels in radius."""
+    return 4 if radius >= 12 else 2 if radius >= 6 else 1
 
 
 Finder = Callable[[Field], FoundField]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float32
 
+from kernels.fusion import unfused
 from kernels.shapes import Centres, Image
 
 
@@ -19,7 +20,8 @@ def gather_crops(
     beyond the rim the rim's pixels repeat.
     """
     half = crop_px // 2
-    padded = jnp.pad(image, ((half, half), (half, half), (0, 0)), mode="edge")
+    pads = ((half, half), (half, half), (0, 0))
+    padded = unfused(jnp.pad(image, pads, mode="edge"))
     starts = jnp.round((centres + 0.5) * (1.0 / bin) - 0.5).astype(jnp.int32)
     size = (crop_px, crop_px, image.shape[2])
 

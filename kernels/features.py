@@ -1,5 +1,7 @@
 """A network-independent description of each crop: where the light is, and how rough."""
 
+from itertools import pairwise
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -89,10 +91,7 @@ def _masks(
     at = (np.arange(s) - s // 2) / half
     y, x = (part.ravel() for part in np.meshgrid(at, at, indexing="ij"))
     radius = np.hypot(y, x)
-    rings = [
-        (radius >= low) & (radius < high)
-        for low, high in zip(RING_EDGES, RING_EDGES[1:], strict=False)
-    ]
+    rings = [(radius >= low) & (radius < high) for low, high in pairwise(RING_EDGES)]
     disc = radius < RING_EDGES[-1]
     share = [ring / max(ring.sum(), 1) for ring in rings]
     moments = [m * disc for m in (np.ones_like(y), y, x, y * y, x * x, y * x)]

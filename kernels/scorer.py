@@ -1,7 +1,7 @@
 """The compiled scorer: an image and centres in, numbers per cell out."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,8 @@ from jaxtyping import Array, Bool, Float32
 
 from kernels.crops import gather_crops
 from kernels.features import profile
+from kernels.fusion import unfused
+from kernels.networks import GraphDef, Params
 from kernels.shapes import Crops, Image
 
 
@@ -31,7 +33,7 @@ Scorer = Callable[
 
 
 def make_scorer(
-    networks: Sequence[tuple[nnx.GraphDef[Any], nnx.State]],
+    networks: Sequence[tuple[GraphDef, Params]],
     *,
     crop_px: int,
     bin: int,
@@ -54,7 +56,7 @@ def make_scorer(
             raise ValueError(
                 f"this scorer takes {minibatch} centres at a time, not {centres.shape[0]}"
             )
-        crops = gather_crops(image, centres, crop_px=crop_px, bin=bin)
+        crops = unfused(gather_crops(image, centres, crop_px=crop_px, bin=bin))
         probability, embedding = score_crops(networks, crops)
         return ScoredBatch(
             jnp.where(valid[None, :], probability, 0.0),
@@ -66,7 +68,7 @@ def make_scorer(
 
 
 def score_crops(
-    networks: Sequence[tuple[nnx.GraphDef[Any], nnx.State]], crops: Crops
+    networks: Sequence[tuple[GraphDef, Params]], crops: Crops
 ) -> tuple[Float32[Array, "k b"], Float32[Array, "k b e"]]:
     """Probability of senescent and embedding of each crop by each network."""
     models = [nnx.merge(graphdef, state) for graphdef, state in networks]

@@ -1,31 +1,30 @@
 """One step of training, and one look at how well it goes."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import optax
+import optax  # type: ignore[import-untyped]
 from flax import nnx
 from jaxtyping import Array, Float32
 
 from kernels.augment import AugmentSpec, augment
+from kernels.networks import GraphDef, Params
 from kernels.objective import cross_entropy
 from kernels.shapes import Crops, Labels, PRNGKey, Scalar, Weights
-
-GraphDef = nnx.GraphDef[Any]
 
 
 class TrainState(NamedTuple):
     """Everything that a step changes."""
 
-    params: nnx.State
+    params: Params
     opt_state: optax.OptState
 
 
 TrainStep = Callable[
     [TrainState, PRNGKey, Crops, Labels, Weights], tuple[TrainState, Scalar]
 ]
-Predict = Callable[[nnx.State, Crops], Float32[Array, " b"]]
+Predict = Callable[[Params, Crops], Float32[Array, " b"]]
 
 
 def sgd_clipped(
@@ -52,7 +51,7 @@ def adamw_cosine(
 
 
 def start_training(
-    params: nnx.State, optimiser: optax.GradientTransformation
+    params: Params, optimiser: optax.GradientTransformation
 ) -> TrainState:
     """The state before the first step."""
     return TrainState(params, optimiser.init(params))
@@ -72,7 +71,7 @@ def make_train_step(
     """
 
     def loss_of(
-        params: nnx.State, key: PRNGKey, crops: Crops, labels: Labels, weights: Weights
+        params: Params, key: PRNGKey, crops: Crops, labels: Labels, weights: Weights
     ) -> Scalar:
         logits = nnx.merge(graphdef, params)(crops, key)
         return cross_entropy(logits, labels, weights, smoothing=smoothing)
@@ -102,7 +101,7 @@ def make_predict(graphdef: GraphDef) -> Predict:
     """
 
     @jax.jit
-    def predict(params: nnx.State, crops: Crops) -> Float32[Array, " b"]:
+    def predict(params: Params, crops: Crops) -> Float32[Array, " b"]:
         return jax.nn.softmax(nnx.merge(graphdef, params)(crops))[:, 1]
 
     return predict

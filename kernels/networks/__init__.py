@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 from flax import nnx
@@ -11,6 +11,9 @@ from jaxtyping import Array, Float32
 from kernels.networks.compact import Compact
 from kernels.networks.sesmo import Sesmo
 from kernels.shapes import Crops, PRNGKey
+
+GraphDef = nnx.GraphDef[Any]
+Params = nnx.State[Any, Any]
 
 N_CLASSES = 2
 """Healthy is class 0, senescent is class 1, in every network."""
