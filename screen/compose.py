@@ -40,20 +40,11 @@ def _spelt(value: Value) -> str:
 
 
 def compose_config(verb: str, job: Job) -> DictConfig:
-    """The whole configuration of a verb, every value given (refuses with 2)."""
+    """The whole configuration of a verb for one job."""
     register()
     folder = str(conf_dir().resolve())
     with initialize_config_dir(version_base="1.3", config_dir=folder):
-        config = compose(config_name=verb, overrides=overrides_of(job))
-    missing = [name.replace("_.", ".").rstrip("_") for name in _missing(config)]
-    if missing:
-        why, remedy = "the chosen options need it", f"give {missing[0]}=..."
-        raise refusal("CFG_KEY_MISSING", verb, ", ".join(missing), why, remedy)
-    return config
-
-
-def _missing(config: DictConfig) -> list[str]:
-    return sorted(OmegaConf.missing_keys(config))
+        return compose(config_name=verb, overrides=overrides_of(job))
 
 
 def settings_from(verb: str, job: Job) -> Any:

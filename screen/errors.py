@@ -86,6 +86,9 @@ def _of_os_error(error: OSError) -> Refusal | None:
     found = error.strerror or str(error)
     if code := _FULL.get(error.errno or 0):
         return refusal(code, where, found, CODES[code].meaning, CODES[code].remedy)
+    if isinstance(error, FileExistsError):
+        why, remedy = "nothing is written over", "remove it or choose another out="
+        return refusal("OUTPUT_EXISTS", where, found, why, remedy)
     if error.errno in _UNWRITABLE:
         why, remedy = "the file or folder cannot be used", "check its owner and rights"
         return refusal("OUTPUT_NOT_WRITABLE", where, found, why, remedy)

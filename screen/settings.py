@@ -119,6 +119,10 @@ class TrainVerb:
         0.5, "a cell with a higher probability counts as senescent", low=0, high=1
     )
 
+    def check(self) -> None:
+        """Raise ValueError when the anchors do not name two kinds of wells."""
+        self.anchors.check()
+
 
 @dataclass
 class ScoreVerb:
@@ -171,6 +175,10 @@ class CallVerb:
     anchors: AnchorsSettings = part(AnchorsSettings, "the two ends of the scale")
     decision: DecisionSettings = part(DecisionSettings, "thresholds of the calls")
 
+    def check(self) -> None:
+        """Raise ValueError when the anchors do not name two kinds of wells."""
+        self.anchors.check()
+
 
 @dataclass
 class ReportVerb:
@@ -191,6 +199,11 @@ class RunVerb(ScoreVerb, CallVerb, ReportVerb):
 
     Running the same command again goes on where it stopped.
     """
+
+    def check(self) -> None:
+        """Raise ValueError when a step's settings do not fit together."""
+        ScoreVerb.check(self)
+        CallVerb.check(self)
 
 
 @dataclass

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from plates.synthetic import simulate_campaign
 from screen.errors import Outcome, refusal
+from screen.preflight import check_writable
 from screen.progress import bar
 from screen.settings import SimulateVerb
 
 
 def run(settings: SimulateVerb) -> Outcome:
-    """Paint the screen; refuses (3) a folder that holds a campaign or a missing bank."""
+    """Paint the screen; refuses (3) a folder that holds a campaign or is not writable."""
     out, screen = Path(settings.out), settings.screen()
     if (out / "campaign.json").exists():
         why, remedy = (
@@ -18,9 +19,7 @@ def run(settings: SimulateVerb) -> Outcome:
             "remove it or give another out=",
         )
         raise refusal("OUTPUT_EXISTS", out, "a campaign is there", why, remedy)
-    if screen.bank is not None and not Path(screen.bank).is_dir():
-        why, remedy = "its nuclei are the paint", "give bank=PATH, a folder"
-        raise refusal("INPUT_MISSING", screen.bank, "no such folder", why, remedy)
+    check_writable(out)
     n_workers = settings.workers or len(os.sched_getaffinity(0))
     done = 0
     with bar("painting", screen.n_plates * screen.n_wells, "wells") as advance:
