@@ -119,7 +119,11 @@ def clean_smiles(smiles: str) -> tuple[str, str, str]:
         strange = sorted({f"U+{ord(sign):04X}" for sign in text if ord(sign) > 127})
         reason = f"characters outside ASCII: {', '.join(strange)}"
         raise StructureError("CMPD_SMILES_INVALID", reason)
-    if len(words) == 2:
+    # ChemAxon's extension between bars belongs to the structure (stereo groups).
+    extension = re.fullmatch(r"\|[!-~ ]*\|", words[1]) if len(words) == 2 else None
+    if extension and len(visible) <= MAX_CHARACTERS:
+        text = visible
+    elif len(words) == 2:
         reason = f"text after the SMILES was left out: {words[1][:80]!r}"
         return text, "CMPD_SMILES_TRAILING", reason
     note = "" if visible == smiles else "blanks, quotes or invisible signs taken off"
@@ -135,6 +139,7 @@ def _descriptors(molecule: Chem.Mol) -> dict[str, float | None]:
 
 def _parse(text: str, messages: list[str]) -> Chem.Mol:
     raw = Chem.SmilesParserParams()
+    raw.strictCXSMILES = False  # type: ignore[assignment]
     raw.sanitize = False  # type: ignore[assignment]
     raw.removeHs = False  # type: ignore[assignment]
     unchecked = Chem.MolFromSmiles(text, raw)
@@ -146,7 +151,9 @@ def _parse(text: str, messages: list[str]) -> Chem.Mol:
     if n_heavy > MAX_HEAVY_ATOMS:
         reason = f"{n_heavy} heavy atoms, the limit is {MAX_HEAVY_ATOMS}"
         raise StructureError("CMPD_TOO_LARGE", reason)
-    molecule = Chem.MolFromSmiles(text)
+    checked = Chem.SmilesParserParams()
+    checked.strictCXSMILES = False  # type: ignore[assignment]
+    molecule = Chem.MolFromSmiles(text, checked)
     if molecule is None:
         raise StructureError("CMPD_SANITIZE_FAILED", _reason(messages))
     return molecule

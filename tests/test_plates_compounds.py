@@ -87,6 +87,13 @@ def test_what_is_taken_off_a_smiles_is_said(smiles: str, code: str) -> None:
     assert row["reason"] != ""
 
 
+@pytest.mark.parametrize("extension", ["|c:4|", "|&1:1,r|", "|t:1, c:3|"])
+def test_an_extended_smiles_is_one_structure(extension: str) -> None:
+    row = one(f"C[C@H](O)C1=CCCC1 {extension}")
+    assert (row["code"], row["reason"]) == ("", "")
+    assert row["inchikey"] == one("C[C@H](O)C1=CCCC1")["inchikey"]
+
+
 @pytest.mark.parametrize(
     ("smiles", "parent", "is_salt"),
     [
