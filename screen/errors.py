@@ -25,10 +25,11 @@ class Refusal(Exception):
     def __init__(
         self, problems: Problem | Iterable[Problem], code: ExitCode | None = None
     ) -> None:
-        """Keep the problems; the exit code is the worst of theirs unless given."""
+        """Keep the problems; unless given, the exit code is 3 or the worst of theirs."""
         found = (problems,) if isinstance(problems, Problem) else tuple(problems)
         self.problems: tuple[Problem, ...] = found
-        self.code = worst(exit_of(p) for p in found) if code is None else code
+        codes = (ExitCode.REFUSED, *map(exit_of, found))
+        self.code = worst(codes) if code is None else code
         super().__init__("\n".join(map(str, found)))
 
 
@@ -67,8 +68,22 @@ def printable(text: str) -> str:
 
 
 def rendered(problems: Iterable[Problem]) -> str:
-    """The problems as a person reads them: one line each, nothing repeated."""
-    return "\n".join(dict.fromkeys(printable(str(p)) for p in problems))
+    """The problems as a person reads them: a line each, at most 20 of one code."""
+    lines: dict[str, dict[str, None]] = {}
+    for problem in problems:
+        lines.setdefault(problem.code, {})[printable(str(problem))] = None
+    return "\n".join(line for found in lines.values() for line in _first(list(found)))
+
+
+def _first(lines: list[str], n_shown: int = 20) -> list[str]:
+    if len(lines) <= n_shown:
+        return lines
+    code = lines[0].partition(" ")[0]
+
+    return [
+        *lines[:n_shown],
+        f"{code} and {len(lines) - n_shown} more of the same kind",
+    ]
 
 
 _FULL = {

@@ -27,8 +27,8 @@ else:
     SimulateGroup = settable(light_module("plates.synthetic.settings").SimulateSettings)
 
 A01_PATTERN = (
-    r"(?:^|/)(?:(?P<plate>[^/]*?)[_-])?(?P<well>[A-Z]{1,2}\d{2})"
-    r"(?:[_-][fs](?P<field>\d+))?(?:[_-](?P<channel>[A-Za-z][A-Za-z0-9]*))?\.tiff?$"
+    r"(?:(?P<plate>.*?)[_-])?(?P<well>[A-Z]{1,2}\d{2})"
+    r"(?:[_-][fs](?P<field>\d+))?(?:[_-](?P<channel>[A-Za-z][A-Za-z0-9]*))?\.tiff?"
 )
 
 
@@ -68,8 +68,8 @@ class IngestVerb:
     out: str = key(REQUIRED, "folder of the new campaign", "path")
     pattern: str = key(
         A01_PATTERN,
-        "regular expression on a file's path with named groups well (or row and"
-        " column), field, channel, plate",
+        "regular expression for a whole file name (a path below source if it holds /)"
+        " with the named groups well (or row and col), field, channel, plate",
     )
     library: str = key("", "compound file, a CSV with compound and smiles", "path")
     plate: str = key("", "plate id, when the pattern has no group plate")

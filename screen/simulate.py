@@ -12,7 +12,7 @@ from screen.settings import SimulateVerb
 
 def run(settings: SimulateVerb) -> Outcome:
     """Paint the screen; refuses (3) a folder that holds a campaign or is not writable."""
-    out, screen = Path(settings.out), settings.screen()
+    out, screen = Path(settings.out).resolve(), settings.screen()
     if (out / "campaign.json").exists():
         why, remedy = (
             "a campaign is never painted over",
@@ -34,4 +34,4 @@ def run(settings: SimulateVerb) -> Outcome:
         )
     text = f"campaign {campaign.name}: {len(campaign.plates)} plates of {screen.n_wells} wells"
 
-    return Outcome(0, text, (out,))
+    return Outcome(0, text, (Path(settings.out),))
