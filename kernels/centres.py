@@ -244,7 +244,8 @@ def make_finder(
             raise ValueError(
                 f"this finder takes {dtype}{field_shape}, not {field.dtype}{field.shape}"
             )
-        return find(field)
+        found: FoundField = find(field)
+        return found
 
     return checked
 

@@ -79,11 +79,8 @@ def make_train_step(
     def step(
         state: TrainState, key: PRNGKey, crops: Crops, labels: Labels, weights: Weights
     ) -> tuple[TrainState, Scalar]:
-        look, drop = jax.random.split(key)
-        if augmentation is not None:
-            crops = augment(look, crops, augmentation)
         loss, slope = jax.value_and_grad(loss_of)(
-            state.params, drop, crops, labels, weights
+            state.params, key, crops, labels, weights
         )
         # optax mixes Python floats and integer counts, which strict promotion refuses.
         with jax.numpy_dtype_promotion("standard"):
@@ -91,7 +88,26 @@ def make_train_step(
         params = optax.apply_updates(state.params, change)
         return TrainState(params, opt_state), loss
 
-    return jax.jit(step, donate_argnums=0)
+    return _after_augment(jax.jit(step, donate_argnums=0), augmentation)
+
+
+def _after_augment(step: TrainStep, augmentation: AugmentSpec | None) -> TrainStep:
+    if augmentation is None:
+        return step
+
+    # Two compiled functions on purpose: in one, XLA:CPU draws the noise anew for
+    # each of the nine readings of the first convolution (130 ms a step, not 30).
+    @jax.jit
+    def look(key: PRNGKey, crops: Crops) -> Crops:
+        return augment(key, crops, augmentation)
+
+    def both(
+        state: TrainState, key: PRNGKey, crops: Crops, labels: Labels, weights: Weights
+    ) -> tuple[TrainState, Scalar]:
+        first, second = jax.random.split(key)
+        return step(state, second, look(first, crops), labels, weights)
+
+    return both
 
 
 def make_predict(graphdef: GraphDef) -> Predict:
