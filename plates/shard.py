@@ -8,7 +8,7 @@ from typing import Any
 
 import google_crc32c
 import numpy as np
-from numcodecs import Blosc, blosc  # type: ignore[import-untyped]
+from numcodecs import Blosc, blosc
 
 # Blosc's own thread pool is process-wide state behind one lock: worker threads
 # that decode at the same time would queue for it.

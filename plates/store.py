@@ -156,7 +156,7 @@ def as_stack(plate: Plate) -> "xr.DataArray":
 
     spec = plate.spec
     chunks = ((1,) * len(spec.wells), (1,) * spec.n_fields)
-    pixels = da.map_blocks(  # type: ignore[no-untyped-call]
+    pixels = da.map_blocks(
         partial(_read_block, plate),
         chunks=(*chunks, *((n,) for n in spec.field_shape)),
         dtype=spec.dtype,

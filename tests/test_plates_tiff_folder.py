@@ -95,7 +95,7 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(
-    shape=st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
+    shape=st.tuples(st.integers(1, 3), st.integers(2, 9), st.integers(2, 9)),
     dtype=st.sampled_from(["uint8", "uint16"]),
     endian=st.sampled_from(["<", ">"]),
     imagej=st.booleans(),

@@ -73,9 +73,9 @@ def _open(path: Path) -> tifffile.TiffFile:
         n_bytes = path.stat().st_size
         if n_bytes == 0:
             raise TiffError("IMG_EMPTY_FILE", f"0 bytes ({path})")
-        # Series of OME and Micro-Manager files reach into neighbouring files, and a
-        # plane's identity comes from its own file name only.
-        return tifffile.TiffFile(path, is_ome=False, is_mmstack=False)
+        # OME and Micro-Manager series reach into neighbouring files, shaped ones say
+        # nothing of their axes: a page is a plane here, and the file name says which.
+        return tifffile.TiffFile(path, is_ome=False, is_mmstack=False, is_shaped=False)
     except OSError as error:
         reason = error.strerror or str(error)
         raise TiffError("IMG_UNREADABLE", f"{reason} ({path})") from error
@@ -110,11 +110,13 @@ def _check(tiff: tifffile.TiffFile, path: Path) -> TiffHeader:
             found = f"{len(tiff.series)} kinds of pages, one is needed ({path})"
             raise TiffError("IMG_UNSUPPORTED_LAYOUT", found)
         series = tiff.series[0]
-        if not series.axes.endswith("YX"):
-            found = f"axes {series.axes}, they must end with YX ({path})"
+        if first.samplesperpixel != 1 or first.imagedepth != 1:
+            found = f"{first.samplesperpixel} samples, one is needed ({path})"
             raise TiffError("IMG_UNSUPPORTED_LAYOUT", found)
-        n_planes = math.prod(series.shape[:-2])
-        _check_limits(series.shape[-2:], n_planes, path)
+        # The series' own shape drops axes of length 1: the page's keeps y and x apart.
+        shape = (int(first.imagelength), int(first.imagewidth))
+        n_planes = math.prod(series.shape) // math.prod(shape)
+        _check_limits(shape, n_planes, path)
         _check_length(tiff, path)
     except TiffError:
         raise
@@ -124,8 +126,7 @@ def _check(tiff: tifffile.TiffFile, path: Path) -> TiffHeader:
         raise TiffError("IMG_TRUNCATED", found) from error
     if series.dtype is None:
         raise TiffError("IMG_UNSUPPORTED_LAYOUT", f"no plain pixel type ({path})")
-    y, x = series.shape[-2:]
-    return TiffHeader(n_planes, (y, x), series.dtype.newbyteorder("=").name)
+    return TiffHeader(n_planes, shape, series.dtype.newbyteorder("=").name)
 
 
 def _check_limits(shape: tuple[int, ...], n_planes: int, path: Path) -> None:
