@@ -1,0 +1,120 @@
+"""The report of a run: one HTML file that a biologist reads and mails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from numpy import generic
+from numpy.typing import NDArray
+
+from plates.campaign import Campaign
+from plates.problems import InputError
+from plates.store import Plate, read_field
+from plates.structures import StructureError, structure_svg
+from plates.wells import PlateFormat, Well
+from screen.errors import Outcome
+from screen.ledger import Ledger, read_parquet
+from screen.paths import existing_run_dir
+from screen.provenance import record_outputs, write_text
+from screen.report.gallery import Galleries, PlatePixels
+from screen.report.page import Extras, render
+from screen.report.tables import RunTables, read_tables
+from screen.settings import ReportVerb
+
+FILE = "report.html"
+_STRUCTURE_SIZE = (220, 160)
+
+
+def run(settings: ReportVerb) -> Outcome:
+    """Write ``report.html`` beside the tables of a called run.
+
+    A campaign that has moved away costs the cell pictures, not the report. Raises
+    Refusal when the run or its tables are missing or damaged.
+    """
+    named = str(getattr(settings, "campaign", ""))
+    folder = existing_run_dir(settings.runs, settings.run, named)
+    out = Path(settings.out) if settings.out else folder
+    tables = read_tables(out, folder)
+    campaign, missing = _campaign(tables)
+    extras = Extras(
+        draw=_structure,
+        galleries=_galleries(tables, campaign, folder, settings.cells_per_compound),
+        top=settings.top,
+        remarks=missing,
+    )
+    plate_format = campaign.format if campaign else smallest_format(tables.hits)
+    page = out / FILE
+    write_text(page, render(folder.name, tables, plate_format, extras))
+    if out.resolve().is_relative_to(folder.resolve()):
+        record_outputs(folder, "report", settings)
+    size = page.stat().st_size / 1e6
+    return Outcome(0, f"report: {page} ({size:.1f} MB)", (page,))
+
+
+def smallest_format(hits: pl.DataFrame) -> PlateFormat:
+    """The smallest standard plate that holds every well of the hit table."""
+    wells = [Well.parse(w) for w in hits["well"].unique().to_list()]
+    sizes = (PlateFormat.of(n) for n in (6, 12, 24, 48, 96, 384, 1536))
+    return next(f for f in sizes if all(f.contains(w) for w in wells))
+
+
+def _campaign(tables: RunTables) -> tuple[Campaign | None, tuple[str, ...]]:
+    """The campaign that was scored, or why there is none."""
+    score = tables.manifest.get("verbs", {}).get("score") or tables.manifest.get(
+        "verbs", {}
+    ).get("run", {})
+    path = score.get("settings", {}).get("campaign", "")
+    if not path:
+        return None, ("The run names no campaign: no cell pictures.",)
+    try:
+        return Campaign.open(Path(path)), ()
+    except (InputError, OSError) as error:
+        first = str(error).splitlines()[0]
+        return None, (f"The campaign cannot be read, so no cell pictures: {first}",)
+
+
+def _structure(smiles: str) -> str:
+    """A drawing, or '' where the library has told already why there is none."""
+    try:
+        return structure_svg(smiles, *_STRUCTURE_SIZE)
+    except StructureError:
+        return ""
+
+
+def _galleries(
+    tables: RunTables, campaign: Campaign | None, run_folder: Path, n_cells: int
+) -> Galleries | None:
+    if campaign is None or not n_cells:
+        return None
+    ledger = Ledger(run_folder)
+    sources = {
+        entry.plate: _pixels(
+            campaign.open_plate(entry.plate), ledger.cells(entry.plate)
+        )
+        for entry in campaign.plates
+        if ledger.cells(entry.plate).exists()
+    }
+    return Galleries(tables.hits, sources, n_cells)
+
+
+def _pixels(plate: Plate, cells: Path) -> PlatePixels:
+    return PlatePixels(
+        plate.channels, plate.pixel_size_um, _reader(plate), partial(_cells, cells)
+    )
+
+
+def _reader(plate: Plate) -> Callable[[str, int], NDArray[generic]]:
+    def read(well: str, field: int) -> NDArray[Any]:
+        return read_field(plate, Well.parse(well), field)
+
+    return read
+
+
+def _cells(path: Path) -> pl.DataFrame:
+    frame = pl.from_arrow(read_parquet(path).drop_columns(["networks"]))
+    assert isinstance(frame, pl.DataFrame)
+    return frame

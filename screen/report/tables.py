@@ -1,0 +1,115 @@
+"""The stored results of a run as the page reads them, every column present."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from screen.errors import refusal
+from screen.ledger import read_parquet
+from screen.provenance import read_manifest
+
+HITS = {
+    **dict.fromkeys(("plate", "well", "compound", "role", "state", "line"), pl.String),
+    **dict.fromkeys(("batch", "status", "codes", "flags"), pl.String),
+    **dict.fromkeys(("replicate", "n_cells", "n_fields"), pl.Int64),
+    **dict.fromkeys(("concentration_um", "score", "score_sd", "fraction"), pl.Float64),
+    **dict.fromkeys(("rescue", "robust_z", "relative_count"), pl.Float64),
+    "time_h": pl.Float64,
+}
+PLATES = {
+    **dict.fromkeys(("plate", "line", "verdict", "reason", "scale"), pl.String),
+    **dict.fromkeys(("n_wells", "n_scored", "n_quarantined", "n_no_cells"), pl.Int64),
+    **dict.fromkeys(("z_prime", "z_prime_low", "z_prime_high"), pl.Float64),
+    **dict.fromkeys(("robust_z_prime", "ssmd", "ssmd_low", "ssmd_high"), pl.Float64),
+    **dict.fromkeys(("n_healthy", "n_senescent"), pl.Int64),
+    **dict.fromkeys(("senescent_median", "healthy_median"), pl.Float64),
+    **dict.fromkeys(("vehicle_count_median", "time_h"), pl.Float64),
+}
+COMPOUNDS = {
+    "rank": pl.Int64,
+    **dict.fromkeys(("compound", "line", "name", "class", "flags", "why"), pl.String),
+    "is_hit": pl.Boolean,
+    **dict.fromkeys(("p", "q", "rescue", "rescue_low", "rescue_high"), pl.Float64),
+    **dict.fromkeys(("best_concentration_um", "relative_count"), pl.Float64),
+    **dict.fromkeys(("n_sen_ratio", "n_non_ratio", "robust_z"), pl.Float64),
+    **dict.fromkeys(("off_axis_z", "background_z", "q_rescue", "time_h"), pl.Float64),
+    **dict.fromkeys(("n_wells", "n_replicates"), pl.Int64),
+    **dict.fromkeys(("smiles", "inchikey", "scaffold", "code"), pl.String),
+    **dict.fromkeys(("mol_weight", "logp", "qed"), pl.Float64),
+}
+SCORED = ("SCORED", "SCORED_DEGRADED")
+
+
+@dataclass(frozen=True)
+class RunTables:
+    """What a page is made of: three tables, the call's facts and the manifest."""
+
+    hits: pl.DataFrame
+    plates: pl.DataFrame
+    compounds: pl.DataFrame
+    call: dict[str, Any]
+    manifest: dict[str, Any]
+
+    @classmethod
+    def complete(
+        cls,
+        hits: pl.DataFrame,
+        plates: pl.DataFrame,
+        compounds: pl.DataFrame,
+        call: dict[str, Any],
+        manifest: dict[str, Any],
+    ) -> RunTables:
+        """Tables with every column the page names; a column never made is all null."""
+        return cls(
+            _with(hits, HITS),
+            _with(plates, PLATES),
+            _with(compounds, COMPOUNDS),
+            call,
+            manifest,
+        )
+
+    @property
+    def plate_ids(self) -> list[str]:
+        """Every plate with a row anywhere, in the order of the plate table."""
+        listed = self.plates["plate"].to_list()
+        return list(dict.fromkeys([*listed, *self.hits["plate"].to_list()]))
+
+
+def read_tables(tables: Path, run: Path) -> RunTables:
+    """The tables of a called run from ``tables`` and its manifest from ``run``.
+
+    Refuses with INPUT_MISSING when the run was not called yet.
+    """
+    names = ("hits", "plates", "compounds")
+    for name in (*(f"{n}.parquet" for n in names), "call.json"):
+        if not (tables / name).is_file():
+            why, remedy = "the report is made of it", "run the verb call first"
+            raise refusal("INPUT_MISSING", tables / name, "no such file", why, remedy)
+    hits, plates, compounds = (_read(tables / f"{n}.parquet") for n in names)
+    call = json.loads((tables / "call.json").read_text("utf-8"))
+    return RunTables.complete(hits, plates, compounds, call, read_manifest(run))
+
+
+def _read(path: Path) -> pl.DataFrame:
+    frame = pl.from_arrow(read_parquet(path))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _with(frame: pl.DataFrame, schema: dict[str, Any]) -> pl.DataFrame:
+    columns = [
+        (pl.col(name) if name in frame.columns else pl.lit(None))
+        .cast(dtype)
+        .alias(name)
+        for name, dtype in schema.items()
+    ]
+    if frame.is_empty():
+        columns = [pl.lit(None).cast(dtype).alias(n) for n, dtype in schema.items()]
+        return frame.select(columns).clear()
+    # NaN means "no number" here as null does; the page must not compare against it.
+    return frame.with_columns(columns).with_columns(pl.selectors.float().fill_nan(None))
