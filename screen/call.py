@@ -122,7 +122,8 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
         "unit": "compound within a line and time; one p over its doses (Sidak over"
         " the doses and, from two doses on, their Stouffer sum)",
         "family": "all treatment compounds on stressed cells",
-        "family_size": int(compounds["p"].is_not_null().sum()),
+        "family_size": compounds.height,
+        "n_tested": int(compounds["p"].is_not_null().sum()),
         "adjustment": "Benjamini-Hochberg",
         "noise": dataclasses.asdict(noise) if noise else None,
         "effect": "rescue" if judge.on_rescue_scale else "robust z",
@@ -195,7 +196,7 @@ def _campaign_root(folder: Path, settings: CallVerb) -> Path:
 
 
 def _exit_code(plates: pl.DataFrame) -> ExitCode:
-    incomplete = bool((plates["n_quarantined"] + plates["n_not_scored"]).any())
+    incomplete = ((plates["n_quarantined"] + plates["n_not_scored"]) > 0).any()
     return ExitCode.PARTIAL if incomplete else ExitCode.COMPLETE
 
 

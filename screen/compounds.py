@@ -130,7 +130,7 @@ def compound_table(
     ]
     p = np.array([unit_p(part, "t", "p", df) for _, part in units])
     p_count = np.array([unit_p(part, "t_count", "p_count", df) for _, part in units])
-    q, q_count = q_values(p), q_values(p_count)
+    q, q_count = _family_q(p), _family_q(p_count)
     evidence = [
         evidence_of(part, p[i], q[i], q_count[i], judge)
         for i, (_, part) in enumerate(units)
@@ -146,6 +146,11 @@ def compound_table(
     return ranked(_with_library(table, library))
 
 
+def _family_q(p: Floats) -> Floats:
+    # An untested compound still counts in the family, as one with no evidence.
+    return np.where(np.isfinite(p), q_values(np.nan_to_num(p, nan=1.0)), np.nan)
+
+
 def _decisions(
     evidence: list[Evidence], p: Floats, rules: CallRules
 ) -> tuple[list[Decision], Floats]:
@@ -153,7 +158,7 @@ def _decisions(
     # full of killers must not loosen the cut for weak rescues.
     first = [decide(e, rules) for e in evidence]
     candidate = np.array([d.candidate for d in first], dtype=bool)
-    q_rescue = q_values(np.where(np.isfinite(p) & ~candidate, 1.0, p))
+    q_rescue = _family_q(np.where(np.isfinite(p) & ~candidate, 1.0, p))
     decisions = [
         confirm(d, known(q), rules) for d, q in zip(first, q_rescue, strict=True)
     ]

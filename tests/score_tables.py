@@ -1,6 +1,8 @@
 """Virtual score tables with known truth: what a blurred classifier would report of planted wells, without any pixels."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -80,124 +82,182 @@ def draw(screen: Screen) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """(score table, plate map, truth by compound) of one virtual screen of 384-well plates."""
     rng = np.random.default_rng(screen.seed)
     doses = planted(screen, rng)
-    axis, crowding = rng.normal(0, 1.0, D), rng.normal(0, 0.6, D)
-    looks = rng.normal(0, 1.5, (3, D))
-    mixing = rng.normal(0, 0.12, (D, 4))
-    scores, wells = [], []
+    optics = Optics.draw(rng)
+    scores: list[dict[str, object]] = []
+    wells: list[dict[str, object]] = []
     for plate in range(screen.n_plates):
-        order = rng.permutation(doses.height)
-        drift = screen.plate_logit_sd * rng.normal()
-        gain = np.exp(0.06 * rng.normal(0, 1, 2))
-        inner = [(r, c) for r in range(16) for c in range(24) if c not in (0, 1, 22, 23)]
-        bad = rng.permutation(len(inner))[: screen.n_dead + screen.n_unfocused]
-        held = {inner[i]: doses.row(int(order[i]), named=True) for i in range(doses.height)}
-        dead = {inner[i] for i in bad[: screen.n_dead]}
-        blurred = {inner[i] for i in bad[screen.n_dead :]}
-        for r in range(16):
-            for c in range(24):
-                name = f"{chr(65 + r)}{c + 1:02d}"
-                control = c in (0, 1, 22, 23)
-                if not control and (r, c) not in held:
-                    continue
-                healthy = control and (r + (0, 1, 22, 23).index(c)) % 2 == 0
-                plan = None if control else held[r, c]
-                edge = r in (0, 15) or c in (0, 23)
-                f, n_sen, n_non, changed, glow, look = _biology(
-                    screen, plan, healthy, drift, edge, rng
-                )
-                if (r, c) in dead:
-                    n_sen, n_non = int(rng.integers(0, 3)), int(rng.integers(0, 3))
-                n = n_sen + n_non
-                share = n_sen / n if n else 0.0
-                p = screen.p_other + (screen.p_senescent - screen.p_other) * share
-                p = (1 - changed) * p + changed * (0.25 + 0.1 * look)
-                p -= 0.06 * glow + 0.02 * np.log((n + 1) / screen.cells)
-                if (r, c) in blurred:
-                    p = 0.35
-                p += screen.cell_sd * rng.normal() / np.sqrt(max(n, 1))
-                profile = (
-                    share * axis
-                    + crowding * np.log((n + 1) / screen.cells)
-                    + changed * looks[look]
-                    + mixing @ rng.normal(0, 1, 4)
-                    + rng.normal(0, 0.8, D) / np.sqrt(max(n, 1))
-                    + glow * 0.5
-                )
-                background = 220 * gain * np.exp(0.01 * rng.normal(0, 1, 2))
-                background[look % 2] += 300 * glow
-                focus = 50 * gain * np.exp(0.1 * rng.normal(0, 1, 2))
-                if (r, c) in blurred:
-                    focus *= 0.1
-                scores.append(
-                    {
-                        "plate": f"P{plate + 1:02d}",
-                        "well": name,
-                        "status": "SCORED" if n else "NO_CELLS",
-                        "codes": [],
-                        "n_cells": n,
-                        "n_fields": 1,
-                        "n_fields_expected": 1,
-                        "networks": ["fold0"] if n else [],
-                        "score": [p] if n else [],
-                        "score_sd": [screen.cell_sd] if n else [],
-                        "fraction": [p] if n else [],
-                        "background": background.tolist(),
-                        "mean": (2 * background).tolist(),
-                        "sd": background.tolist(),
-                        "focus": focus.tolist(),
-                        "saturated": [0.0, 0.0],
-                        "profile": profile.tolist() if n else None,
-                    }
-                )
-                wells.append(
-                    {
-                        "plate": f"P{plate + 1:02d}",
-                        "well": name,
-                        "compound": "" if plan is None else plan["compound"],
-                        "concentration_um": None if plan is None else plan["concentration_um"],
-                        "role": "vehicle" if control else "treatment",
-                        "state": "unstressed" if healthy else "stressed",
-                        "replicate": plate + 1,
-                        "batch": "B1",
-                    }
-                )
-    return (
-        pl.DataFrame(scores, schema=SCORE_SCHEMA),
-        map_frame(wells),
-        doses.group_by("compound", maintain_order=True).agg(
-            pl.col("kind").first(),
-            (pl.col("strength") * pl.col("response")).max().alias("effect"),
-        ),
+        name = f"P{plate + 1:02d}"
+        for place in _layout(screen, doses, rng):
+            score, well = _well(screen, place, optics, rng)
+            scores.append({"plate": name} | score)
+            wells.append({"plate": name, "replicate": plate + 1} | well)
+    truth = doses.group_by("compound", maintain_order=True).agg(
+        pl.col("kind").first(),
+        (pl.col("strength") * pl.col("response")).max().alias("effect"),
     )
+    return pl.DataFrame(scores, schema=SCORE_SCHEMA), map_frame(wells), truth
+
+
+@dataclass(frozen=True)
+class Optics:
+    """How states, crowding and odd looks move a profile."""
+
+    axis: np.ndarray
+    crowding: np.ndarray
+    looks: np.ndarray
+    mixing: np.ndarray
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Optics":
+        """Random directions in profile space."""
+        return cls(
+            rng.normal(0, 1.0, D),
+            rng.normal(0, 0.6, D),
+            rng.normal(0, 1.5, (3, D)),
+            rng.normal(0, 0.12, (D, 4)),
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """One well of a plate: where it is, what it holds, what befell it, and its plate's drift."""
+
+    row: int
+    column: int
+    plan: dict[str, object] | None
+    healthy: bool
+    is_dead: bool
+    is_blurred: bool
+    drift: float
+    gain: np.ndarray
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether the well lies on the rim."""
+        return self.row in (0, 15) or self.column in (0, 23)
+
+
+CONTROLS = (0, 1, 22, 23)
+
+
+def _layout(
+    screen: Screen, doses: pl.DataFrame, rng: np.random.Generator
+) -> list[Place]:
+    order = rng.permutation(doses.height)
+    drift = float(screen.plate_logit_sd * rng.normal())
+    gain = np.exp(0.06 * rng.normal(0, 1, 2))
+    inner = [(r, c) for r in range(16) for c in range(24) if c not in CONTROLS]
+    bad = rng.permutation(doses.height)[: screen.n_dead + screen.n_unfocused]
+    dead = {inner[i] for i in bad[: screen.n_dead]}
+    blurred = {inner[i] for i in bad[screen.n_dead :]}
+    held = {inner[i]: doses.row(int(k), named=True) for i, k in enumerate(order)}
+    return [
+        Place(
+            row=r,
+            column=c,
+            plan=held.get((r, c)),
+            healthy=c in CONTROLS and (r + CONTROLS.index(c)) % 2 == 0,
+            is_dead=(r, c) in dead,
+            is_blurred=(r, c) in blurred,
+            drift=drift,
+            gain=gain,
+        )
+        for r in range(16)
+        for c in range(24)
+        if c in CONTROLS or (r, c) in held
+    ]
+
+
+def _well(
+    screen: Screen, place: Place, optics: Optics, rng: np.random.Generator
+) -> tuple[dict[str, object], dict[str, object]]:
+    n_sen, n_non, changed, glow, look = _biology(screen, place, rng)
+    n = n_sen + n_non
+    share, crowd = n_sen / max(n, 1), float(np.log((n + 1) / screen.cells))
+    p = screen.p_other + (screen.p_senescent - screen.p_other) * share
+    p = (1 - changed) * p + changed * (0.25 + 0.1 * look) - 0.06 * glow + 0.02 * crowd
+    p = 0.35 if place.is_blurred else p
+    p += screen.cell_sd * rng.normal() / np.sqrt(max(n, 1))
+    profile = share * optics.axis + crowd * optics.crowding + glow * 0.5
+    profile = (
+        profile + changed * optics.looks[look] + optics.mixing @ rng.normal(0, 1, 4)
+    )
+    profile = profile + rng.normal(0, 0.8, D) / np.sqrt(max(n, 1))
+    background = 220 * place.gain * np.exp(0.01 * rng.normal(0, 1, 2))
+    background[look % 2] += 300 * glow
+    focus = 50 * place.gain * np.exp(0.1 * rng.normal(0, 1, 2))
+    score = score_row(
+        f"{chr(65 + place.row)}{place.column + 1:02d}",
+        n,
+        [p],
+        background=background.tolist(),
+        focus=(focus * (0.1 if place.is_blurred else 1.0)).tolist(),
+        profile=profile.tolist(),
+    )
+    plan = place.plan
+    well = {
+        "well": score["well"],
+        "compound": "" if plan is None else plan["compound"],
+        "concentration_um": None if plan is None else plan["concentration_um"],
+        "role": "vehicle" if plan is None else "treatment",
+        "state": "unstressed" if place.healthy else "stressed",
+        "batch": "B1",
+    }
+    return score, well
+
+
+def score_row(
+    well: str,
+    n_cells: int,
+    score: list[float],
+    *,
+    networks: tuple[str, ...] = ("fold0",),
+    background: list[float] | None = None,
+    focus: list[float] | None = None,
+    profile: list[float] | None = None,
+) -> dict[str, object]:
+    """One well of the flat score table; a well without cells has no score."""
+    k = len(networks) if n_cells else 0
+    return {
+        "well": well,
+        "status": "SCORED" if n_cells else "NO_CELLS",
+        "codes": [],
+        "n_cells": n_cells,
+        "n_fields": 1,
+        "n_fields_expected": 1,
+        "networks": list(networks[:k]),
+        "score": score[:k],
+        "score_sd": [0.28] * k,
+        "fraction": score[:k],
+        "background": background or [200.0],
+        "mean": [400.0],
+        "sd": [200.0],
+        "focus": focus or [50.0],
+        "saturated": [0.0],
+        "profile": profile if n_cells else None,
+    }
 
 
 def _biology(
-    screen: Screen,
-    plan: dict[str, object] | None,
-    healthy: bool,
-    drift: float,
-    edge: bool,
-    rng: np.random.Generator,
-) -> tuple[float, int, int, float, float, int]:
-    rate = screen.healthy if healthy else screen.stressed
-    kind, part, strength, response = "inert", 0.0, 0.0, 0.0
-    look = 0
-    if plan is not None:
-        kind, strength = str(plan["kind"]), float(str(plan["strength"]))
-        response = float(str(plan["response"]))
-        part = strength * response
-        look = int(str(plan["compound"])[1:]) % 3
-    window = screen.stressed - screen.healthy
+    screen: Screen, place: Place, rng: np.random.Generator
+) -> tuple[int, int, float, float, int]:
+    rate = screen.healthy if place.healthy else screen.stressed
+    kind, strength, response, look = "inert", 0.0, 0.0, 0
+    if place.plan is not None:
+        kind, strength = str(place.plan["kind"]), float(str(place.plan["strength"]))
+        response = float(str(place.plan["response"]))
+        look = int(str(place.plan["compound"])[1:]) % 3
+    part = strength * response
     if kind == "rescue":
-        rate -= part * window
+        rate -= part * (screen.stressed - screen.healthy)
     if kind == "inducer":
         rate += part * (1 - screen.stressed)
-    logit = np.log(rate / (1 - rate)) + drift + 0.12 * edge
-    f = 1 / (1 + np.exp(-logit - screen.logit_sd * rng.normal()))
+    logit = np.log(rate / (1 - rate)) + place.drift + 0.12 * place.is_edge
+    share = 1 / (1 + np.exp(-logit - screen.logit_sd * rng.normal()))
     mean = screen.cells * np.exp(screen.count_sd * rng.normal())
-    mean *= (1.06 if healthy else 1.0) * (0.94 if edge else 1.0)
+    mean *= (1.06 if place.healthy else 1.0) * (0.94 if place.is_edge else 1.0)
     n = int(rng.poisson(mean))
-    sen = int(rng.binomial(n, f))
+    sen = int(rng.binomial(n, share))
     non = n - sen
     keep = max(0.0, 1 - part)
     if kind in ("toxic", "senolytic"):
@@ -206,13 +266,15 @@ def _biology(
         non = int(rng.binomial(non, keep))
     if kind == "dilution":
         non += int(rng.poisson(non * (strength - 1) * response))
+    if place.is_dead:
+        sen, non = int(rng.integers(0, 3)), int(rng.integers(0, 3))
     changed = part if kind == "other" else 0.0
     glow = part if kind == "artefact" else 0.0
-    return f, sen, non, changed, glow, look
+    return sen, non, changed, glow, look
 
 
 _LISTS = pl.List(pl.Float64)
-SCORE_SCHEMA = {
+SCORE_SCHEMA: dict[str, Any] = {
     "plate": pl.String,
     "well": pl.String,
     "status": pl.String,
@@ -222,14 +284,23 @@ SCORE_SCHEMA = {
     "n_fields_expected": pl.Int64,
     "networks": pl.List(pl.String),
     **dict.fromkeys(
-        ["score", "score_sd", "fraction", "background", "mean", "sd", "focus", "saturated"],
+        [
+            "score",
+            "score_sd",
+            "fraction",
+            "background",
+            "mean",
+            "sd",
+            "focus",
+            "saturated",
+        ],
         _LISTS,
     ),
     "profile": _LISTS,
 }
 
 
-def map_frame(wells: list[dict[str, object]]) -> pl.DataFrame:
+def map_frame(wells: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     """A plate map frame in its canonical columns from rows that name what they know."""
     schema = {
         "plate": pl.String,
