@@ -14,7 +14,7 @@ from plates.synthetic.settings import SimulateSettings
 
 STATES = ("cycling", "senescent")
 OBJECT_LEVEL = 12  # grey value that JPEG ringing around the masked nucleus stays under
-MIN_OBJECT_PX = 150  # smaller objects are fragments that no finder takes for a nucleus
+MIN_OBJECT_PX = 100  # smaller objects are fragments that no finder takes for a nucleus
 HALF_PX = 32  # half side of a painted window
 COLUMNS = ("file", "state", "species", "source_image")
 

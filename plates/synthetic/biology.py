@@ -94,7 +94,6 @@ def latent_rate(
     plan: WellPlan,
     effect: Effect,
     drift: PlateDrift,
-    rng: np.random.Generator,
 ) -> float:
     """Senescent rate of a well: the effect plus plate, position and chance (logit)."""
     n_rows = settings.n_rows
@@ -104,7 +103,7 @@ def latent_rate(
     logit = np.log(effect.rate / (1 - effect.rate)) + drift.logit
     logit += drift.slope[0] * y + drift.slope[1] * x
     logit += settings.edge_logit * plan.is_edge
-    logit += settings.well_logit_sd * rng.standard_normal()
+    logit += settings.well_logit_sd * plan.chance
     return float(1 / (1 + np.exp(-logit)))
 
 

@@ -98,7 +98,7 @@ class CellPainter:
         distance, basis = self._nucleus_grid
         n = looks.nucleus_um.size
         radius_px = looks.nucleus_um / self.pixel
-        edge = _outline(radius_px, looks.nucleus_rough, 0.07, basis, 0.92 * half, rng)
+        edge = _outline(radius_px, looks.nucleus_rough, 0.07, basis, half - 2.5, rng)
         mask = np.clip(edge - distance + 0.5, 0, 1)
         grain = self._patches(n, 2 * half, slice(4, 6), rng)
         image: np.ndarray = 1 - 0.3 * np.minimum((distance / edge) ** 2, 1)
@@ -116,7 +116,7 @@ class CellPainter:
         distance, basis = self._body_grid
         n = looks.body_um.size
         radius_px = looks.body_um / self.pixel
-        edge = _outline(radius_px, looks.body_rough, 0.16, basis, 0.95 * half, rng)
+        edge = _outline(radius_px, looks.body_rough, 0.16, basis, half - 2.5, rng)
         mask = np.clip((edge - distance) * 0.4 + 0.5, 0, 1)
         image: np.ndarray = 1 - 0.62 * np.minimum(distance / edge, 1)
         grain = self._patches(n, 2 * half, slice(0, 4), rng)

@@ -1,6 +1,7 @@
 """Which well holds what: control columns, shuffled treatments, the plate map."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
@@ -24,6 +25,7 @@ class WellPlan:
     teaching: bool
     is_dead: bool
     is_unfocused: bool
+    chance: float  # well-to-well deviation of the senescent rate, sd units
 
 
 def plan_plate(
@@ -45,6 +47,7 @@ def plan_plate(
     bad = accident_rng.permutation(len(treatment_wells))[:n_bad].tolist()
     dead = {treatment_wells[i] for i in bad[:n_dead]}
     unfocused = {treatment_wells[i] for i in bad[n_dead:]}
+    chance = _chances(fmt, settings, accident_rng)
     plans = []
     for well in fmt.wells():
         planted, dose = held.get(well, (None, 0.0))
@@ -63,9 +66,32 @@ def plan_plate(
                 and is_teaching(well.row, index),
                 is_dead=well in dead,
                 is_unfocused=well in unfocused,
+                chance=chance[well],
             )
         )
     return tuple(plans)
+
+
+def _chances(
+    fmt: PlateFormat, settings: SimulateSettings, rng: np.random.Generator
+) -> dict[Well, float]:
+    # Stratified within each kind of well: all seeds make screens of the same
+    # difficulty, since 32 free draws would move the spread of the vehicle by 12 %.
+    columns = {column - 1: i for i, column in enumerate(settings.control_columns)}
+    groups: dict[str, list[Well]] = {}
+    for well in fmt.wells():
+        index = columns.get(well.column)
+        kind = "treatment" if index is None else control_state(well.row, index)
+        groups.setdefault(kind, []).append(well)
+    chances: dict[Well, float] = {}
+    for wells in groups.values():
+        n = len(wells)
+        ranks = (rng.permutation(n) + rng.uniform(0.05, 0.95, n)) / n
+        chances |= {
+            well: NormalDist().inv_cdf(rank)
+            for well, rank in zip(wells, ranks.tolist(), strict=True)
+        }
+    return chances
 
 
 def control_state(row: int, index: int) -> str:

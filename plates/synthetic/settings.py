@@ -53,23 +53,23 @@ class SimulateSettings:
     rescue_weak_share: float = 0.27  # share of rescue compounds below 0.5
 
     # cells
-    cells_per_well: float = 180.0  # mean cell number of the stressed vehicle
+    cells_per_well: float = 200.0  # mean cell number of the stressed vehicle
     cells_cv: float = 0.065  # well-to-well spread beyond Poisson, sd of the log
     healthy_growth: float = 1.06  # cell number of the unstressed vehicle / stressed
-    stressed_rate: float = 0.755  # senescent share, stressed vehicle
-    healthy_rate: float = 0.13  # senescent share, unstressed vehicle
-    well_logit_sd: float = 0.27  # well-to-well spread of the senescent rate, logit
+    stressed_rate: float = 0.78  # senescent share, stressed vehicle
+    healthy_rate: float = 0.11  # senescent share, unstressed vehicle
+    well_logit_sd: float = 0.29  # well-to-well spread of the senescent rate, logit
     edge_logit: float = 0.12  # more senescence in rim wells, logit
     edge_count: float = 0.06  # share of the cells missing in rim wells
     gradient_logit: float = 0.10  # half height of a smooth slope over a plate, logit
     plate_logit_sd: float = 0.10  # plate drift of the senescent rate, logit
-    separation: float = 1.9  # distance of the two states, sd of a cell's age
-    well_age_sd: float = 0.05  # well-to-well shift in the look of all cells, sd of age
+    separation: float = 2.25  # distance of the two states, sd of a cell's age
+    well_age_sd: float = 0.02  # well-to-well shift in the look of all cells, sd of age
 
     # optics
     illumination: float = 0.18  # loss of light from the brightest point to a corner
     blur_px: float = 0.8  # focus blur of a good field, Gaussian sigma, pixels
-    blur_sd: float = 0.12  # spread of that blur between fields, sd of the log
+    blur_sd: float = 0.08  # spread of that blur between fields, sd of the log
     unfocused_px: float = 5.0  # blur of an unfocused field, pixels
     background_counts: float = 220.0  # camera counts without a cell
     nucleus_counts: float = 1500.0  # camera counts of a typical nucleus
@@ -77,7 +77,7 @@ class SimulateSettings:
     counts_per_photon: float = 1.5  # shot noise: variance = signal * this
     read_noise_counts: float = 8.0  # sd of the read noise
     plate_gain_sd: float = 0.06  # plate drift of brightness, sd of the log
-    well_gain_sd: float = 0.03  # well-to-well spread of brightness, sd of the log
+    well_gain_sd: float = 0.02  # well-to-well spread of brightness, sd of the log
 
     # accidents, a plate
     n_dead_wells: int = 1  # treatment wells that hold almost no cell
@@ -86,9 +86,9 @@ class SimulateSettings:
 
     # real nuclei (style nuclei)
     bank: str | None = None  # folder with nuclei.csv and nuclei.zip
-    bank_species: str = "human"  # human | mouse
+    bank_species: str = "mouse"  # mouse | human
     bank_leaked: bool = False  # true: every well is painted from every image
-    bank_scale: float = 0.3  # virtual pixels a pixel of the real crop
+    bank_scale: float = 0.35  # virtual pixels a pixel of the real crop
 
     def __post_init__(self) -> None:
         object.__setattr__(

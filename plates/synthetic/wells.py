@@ -44,7 +44,7 @@ class SimulatedWell:
         self._studio, self._plan, self._drift = studio, plan, drift
         self._rng = np.random.Generator(np.random.SFC64(seed))
         self.effect = effect_of(studio.settings, plan)
-        self.rate = latent_rate(studio.settings, plan, self.effect, drift, self._rng)
+        self.rate = latent_rate(studio.settings, plan, self.effect, drift)
         self.cells = draw_cells(
             studio.settings, plan, self.effect, self.rate, self._rng
         )
