@@ -29,7 +29,7 @@ _STORES = (
 )
 _OTHERS = ("dask", "distributed", "hydra-core", "rdkit", "scikit-image")
 _LIBRARIES = (*_NUMBERS, *_STORES, *_OTHERS)
-_UNLISTED = {FILE, "events.jsonl"}  # they go on changing after the run has ended
+_UNLISTED = {FILE, "events.jsonl", "lock"}  # they change after the files are listed
 _SECRET_NAME = r"(?:secret|token|passw|credential|api_?key|access_?key|private_?key)"
 _SECRET_PAIR = re.compile(rf"(?i)([\w.\-]*{_SECRET_NAME}[\w.\-]*\s*[=:]\s*)(\S+)")
 _URL = re.compile(
@@ -177,7 +177,7 @@ def _files(run: Path) -> Iterator[str]:
         folders[:] = sorted(f for f in folders if f[0] != "." and f != "sweep")
         for name in sorted(names):
             relative = (Path(folder) / name).relative_to(run).as_posix()
-            if name[0] != "." and relative not in _UNLISTED and "lock" not in name:
+            if name[0] != "." and relative not in _UNLISTED:
                 yield relative
 
 

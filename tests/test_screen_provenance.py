@@ -123,6 +123,7 @@ def test_hidden_files_other_jobs_and_events_are_no_outputs(done: Path) -> None:
     (done / "sweep/0").mkdir(parents=True)
     (done / "sweep/0/hits.csv").touch()
     (done / "events.jsonl").touch()
+    (done / "lock").touch()
     record_outputs(done, "report", _Settings())
 
     assert sorted(read_manifest(done)["outputs"]) == ["hits.csv", "ledger/P1.parquet"]
