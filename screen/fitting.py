@@ -16,9 +16,8 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from kernels.augment import AugmentSpec
-from kernels.networks import build
+from kernels.networks import GraphDef, build
 from kernels.step import (
-    GraphDef,
     Predict,
     TrainState,
     TrainStep,

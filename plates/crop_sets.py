@@ -1,0 +1,243 @@
+"""Labelled crops: a table of files with a label and a group, and the pictures beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from plates.crop_pictures import Opener, decoded, header_shape, opened, reason
+from plates.problems import InputError, Problem
+from plates.tables import TextTable, distinct_rows, nearest, read_text_table
+
+TABLE_ENDINGS = (".csv", ".tsv")
+MAX_PLACES = 8  # places of one kind of fault that are spelt out
+
+Crop = NDArray[np.uint8]
+Crops = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class CropSet:
+    """Crops of one size u8[y x], each with a label and the group it must be held out with.
+
+    ``frame`` holds the table's text columns, one row a crop, in the table's order.
+    """
+
+    source: Path
+    pictures: Path
+    frame: pl.DataFrame
+    label: str
+    group: str
+    shape: tuple[int, int]
+
+    @classmethod
+    def read(
+        cls, folder: Path, *, label: str = "state", group: str = "source_image"
+    ) -> CropSet:
+        """Read the table of a folder and the headers of the pictures it names.
+
+        The folder holds one CSV with a column `file`, and the pictures in one zip (read
+        in place) or lying beside the table. Raises InputError with every fault found.
+        """
+        path, pictures = _table_of(folder), _pictures_of(folder)
+        table = read_text_table(path, {"file", label, group})
+        _refuse_columns(table, label, group)
+        problems = _row_faults(table, label, group)
+        with opened(pictures) as read:
+            shapes, faults = _headers(table, read)
+        problems += faults
+        if not problems:
+            problems += _shape_faults(table, shapes)
+        if problems:
+            raise InputError(problems)
+        shape = next(iter(shapes.values()))
+        return cls(path, pictures, table.frame, label, group, shape)
+
+    def __len__(self) -> int:
+        """Number of crops."""
+        return self.frame.height
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label of each crop."""
+        return tuple(self.frame[self.label])
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each crop."""
+        return tuple(self.frame[self.group])
+
+    def where(self, column: str, value: str) -> CropSet:
+        """The crops whose column holds the value; raises InputError when none does."""
+        if column not in self.frame.columns:
+            raise InputError(_no_column(self.source.name, column, self.frame.columns))
+        kept = self.frame.filter(pl.col(column) == value)
+        if kept.is_empty():
+            seen = ", ".join(sorted(set(self.frame[column]))[:MAX_PLACES])
+            raise InputError(
+                Problem(
+                    "CROPS_NONE",
+                    f"{self.source.name} column {column}",
+                    f"no crop has {value!r}",
+                    "there is nothing to learn from",
+                    f"choose one of: {seen}",
+                )
+            )
+        return replace(self, frame=kept)
+
+    def stream(self, block: int = 256) -> Iterator[Crops]:
+        """The crops u8[b y x] in order, a block at a time, none kept.
+
+        Raises InputError naming every picture of a block that does not decode.
+        """
+        with opened(self.pictures) as read:
+            for start in range(0, len(self), block):
+                names = self.frame["file"][start : start + block].to_list()
+                yield _whole(list(_decode(names, read, self.source.name)))
+
+    def images(self) -> Crops:
+        """All crops u8[n y x]; raises InputError naming every one that does not decode."""
+        with opened(self.pictures) as read:
+            names = self.frame["file"].to_list()
+            return _whole(list(_decode(names, read, self.source.name)))
+
+    def sha256(self) -> str:
+        """Hash of the table's rows and of the bytes of their pictures."""
+        digest = hashlib.sha256(self.frame.write_csv().encode())
+        with opened(self.pictures) as read:
+            for name in self.frame["file"].to_list():
+                digest.update(hashlib.sha256(read(name)).digest())
+        return digest.hexdigest()
+
+
+def _table_of(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(_folder_fault(folder, "no such folder"))
+    tables = sorted(p for p in folder.iterdir() if p.suffix.lower() in TABLE_ENDINGS)
+    if len(tables) != 1:
+        names = ", ".join(p.name for p in tables) or "none"
+        raise InputError(_folder_fault(folder, f"tables found: {names}"))
+    return tables[0]
+
+
+def _pictures_of(folder: Path) -> Path:
+    archives = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".zip")
+    if len(archives) > 1:
+        names = ", ".join(p.name for p in archives)
+        raise InputError(_folder_fault(folder, f"archives found: {names}"))
+    return archives[0] if archives else folder
+
+
+def _folder_fault(folder: Path, found: str) -> Problem:
+    return Problem(
+        "CROPS_FOLDER",
+        str(folder),
+        found,
+        "a crop set is one CSV, and one zip or the pictures themselves",
+        "give a folder with one table and its pictures",
+    )
+
+
+def _refuse_columns(table: TextTable, label: str, group: str) -> None:
+    missing = [c for c in ("file", label, group) if c not in table.frame.columns]
+    if missing:
+        columns = table.frame.columns
+        raise InputError([_no_column(table.source, c, columns) for c in missing])
+    if table.frame.is_empty():
+        where, why = table.source, "there is nothing to learn from"
+        raise InputError(Problem("TABLE_EMPTY", where, "no rows", why, "add rows"))
+
+
+def _no_column(source: str, column: str, columns: list[str]) -> Problem:
+    near = nearest(column, columns)
+    hint = f"rename {near}" if near else f"name one of: {', '.join(columns)}"
+    why = "it says what a crop shows or what it must be held out with"
+    return Problem("CROPS_COLUMN_MISSING", source, f"no column {column}", why, hint)
+
+
+def _row_faults(table: TextTable, label: str, group: str) -> list[Problem]:
+    faults = []
+    for column in ("file", label, group):
+        empty = [i for i, value in enumerate(table.frame[column]) if not value]
+        if empty:
+            where, why = table.where(empty, column), "every crop needs one"
+            faults.append(
+                Problem("CROPS_CELL_EMPTY", where, "no value", why, "fill the cell")
+            )
+    for name, rows in distinct_rows(table.frame["file"].to_list()).items():
+        if name and len(rows) > 1:
+            where, why = table.where(rows, "file"), "a crop counts once"
+            found, remedy = f"{name} {len(rows)} times", "keep one line"
+            faults.append(Problem("IMG_DUPLICATE", where, found, why, remedy))
+    return faults
+
+
+def _headers(
+    table: TextTable, read: Opener
+) -> tuple[dict[str, tuple[int, int]], list[Problem]]:
+    shapes: dict[str, tuple[int, int]] = {}
+    faults: dict[tuple[str, str], list[int]] = {}
+    for row, name in enumerate(table.frame["file"].to_list()):
+        if not name or name in shapes:
+            continue
+        try:
+            shapes[name] = header_shape(read(name))
+        except (OSError, ValueError) as error:
+            faults.setdefault(reason(error), []).append(row)
+    return shapes, [
+        _picture_fault(code, words, table, rows)
+        for (code, words), rows in faults.items()
+    ]
+
+
+def _picture_fault(code: str, words: str, table: TextTable, rows: list[int]) -> Problem:
+    names = table.frame["file"][rows[:MAX_PLACES]].to_list()
+    more = f" and {len(rows) - MAX_PLACES} more" if len(rows) > MAX_PLACES else ""
+    found = f"{', '.join(names)}{more}: {words}"
+    where = table.where(rows, "file")
+    why = "the table promises a crop that cannot be used"
+    return Problem(code, where, found, why, "bring the picture or drop the line")
+
+
+def _shape_faults(
+    table: TextTable, shapes: dict[str, tuple[int, int]]
+) -> list[Problem]:
+    rows_of: dict[tuple[int, int], list[int]] = {}
+    for row, name in enumerate(table.frame["file"].to_list()):
+        rows_of.setdefault(shapes[name], []).append(row)
+    usual = max(rows_of, key=lambda shape: len(rows_of[shape]))
+    why = f"the other crops are {usual[0]} x {usual[1]} pixels"
+    return [
+        Problem(
+            "IMG_SHAPE_MISMATCH",
+            table.where(rows, "file"),
+            f"{shape[0]} x {shape[1]} pixels",
+            why,
+            "crop or pad all to one size",
+        )
+        for shape, rows in rows_of.items()
+        if shape != usual
+    ]
+
+
+def _decode(names: list[str], read: Opener, source: str) -> Iterator[Crop | Problem]:
+    for name in names:
+        try:
+            yield decoded(read(name))
+        except (OSError, ValueError) as error:
+            code, found = reason(error)
+            why, remedy = "the picture is damaged", "copy it again or drop its line"
+            yield Problem(code, f"{source}: {name}", found, why, remedy)
+
+
+def _whole(parts: list[Crop | Problem]) -> Crops:
+    problems = [part for part in parts if isinstance(part, Problem)]
+    if problems:
+        raise InputError(problems)
+    return np.stack([part for part in parts if not isinstance(part, Problem)])
