@@ -49,8 +49,7 @@ def run(settings: ReportVerb) -> Outcome:
     plate_format = campaign.format if campaign else smallest_format(tables.hits)
     page = out / FILE
     write_text(page, render(folder.name, tables, plate_format, extras))
-    if out.resolve().is_relative_to(folder.resolve()):
-        record_outputs(folder, "report", settings)
+    record_outputs(out, "report", settings)
     size = page.stat().st_size / 1e6
     return Outcome(0, f"report: {page} ({size:.1f} MB)", (page,))
 
@@ -64,10 +63,12 @@ def smallest_format(hits: pl.DataFrame) -> PlateFormat:
 
 def _campaign(tables: RunTables) -> tuple[Campaign | None, tuple[str, ...]]:
     """The campaign that was scored, or why there is none."""
-    score = tables.manifest.get("verbs", {}).get("score") or tables.manifest.get(
-        "verbs", {}
-    ).get("run", {})
-    path = score.get("settings", {}).get("campaign", "")
+    verbs = tables.manifest.get("verbs", {})
+    named = (
+        verbs.get(verb, {}).get("inputs", {}).get("campaign", {}).get("path", "")
+        for verb in ("call", "score")
+    )
+    path = next(filter(None, named), "")
     if not path:
         return None, ("The run names no campaign: no cell pictures.",)
     try:

@@ -27,6 +27,7 @@ from screen.report.verdict import (
 )
 
 MOST_OVERVIEW = 12
+MOST_SETTINGS = 500
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,8 @@ def _class_names(frame: pl.DataFrame) -> list[tuple[str, str]]:
 
 def _settings(tables: RunTables) -> list[tuple[str, str]]:
     known = {k: v for k, v in tables.manifest.items() if k not in ("outputs", "sha256")}
-    return wording.setting_rows({"call": tables.call.get("settings", {}), "run": known})
+    facts = {"call": tables.call.get("settings", {}), "run": known}
+    return wording.setting_rows(facts)[:MOST_SETTINGS]
 
 
 def _data(

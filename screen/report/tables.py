@@ -11,7 +11,7 @@ import polars as pl
 
 from screen.errors import refusal
 from screen.ledger import read_parquet
-from screen.provenance import read_manifest
+from screen.provenance import FILE, read_manifest
 
 HITS = {
     **dict.fromkeys(("plate", "well", "compound", "role", "state", "line"), pl.String),
@@ -92,7 +92,10 @@ def read_tables(tables: Path, run: Path) -> RunTables:
             raise refusal("INPUT_MISSING", tables / name, "no such file", why, remedy)
     hits, plates, compounds = (_read(tables / f"{n}.parquet") for n in names)
     call = json.loads((tables / "call.json").read_text("utf-8"))
-    return RunTables.complete(hits, plates, compounds, call, read_manifest(run))
+    manifest = read_manifest(run)
+    if (tables / FILE).is_file():  # tables called into a folder of their own
+        manifest["verbs"] = manifest["verbs"] | read_manifest(tables)["verbs"]
+    return RunTables.complete(hits, plates, compounds, call, manifest)
 
 
 def _read(path: Path) -> pl.DataFrame:
