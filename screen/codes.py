@@ -130,6 +130,44 @@ CHUNK_MISSING | Q-field | PARTIAL | the field's pixels are not there | copy the 
 CHUNK_EMPTY | Q-field | PARTIAL | the field's file has no bytes | copy the plate again
 CHUNK_CORRUPT | Q-field | PARTIAL | the field's checksum does not agree | copy the plate again
 IO_ERROR | Q-field | PARTIAL | the disk reports an error | check the disk
+BANK_UNUSABLE | REFUSE | REFUSED | the bank of nuclei cannot be used | check bank=
+CAMPAIGN_INVALID | REFUSE | REFUSED | the campaign's parts do not fit | write it anew
+CAMPAIGN_MISSING | REFUSE | REFUSED | there is no campaign | check the path
+CMPD_COLUMN_MISSING | REFUSE | REFUSED | the library lacks a column | add it
+CMPD_COLUMN_IGNORED | WARN | COMPLETE | a column of the library is not read | none needed
+CMPD_DUPLICATE | REFUSE | REFUSED | a compound is listed twice | remove a line
+CMPD_ID_MISSING | REFUSE | REFUSED | a compound has no id | give it one
+FIELD_META_INVALID | Q-field | PARTIAL | the field's metadata do not fit | ingest the plate again
+FIELD_META_MISSING | Q-field | PARTIAL | the field's metadata are gone | ingest the plate again
+FILE_UNREADABLE | REFUSE | REFUSED | a file cannot be read | check its rights
+FOLDER_MISSING | REFUSE | REFUSED | there is no such folder | check the path
+IMG_UNREADABLE | Q-field | PARTIAL | the image file cannot be read | check its rights
+IMG_WELL_INVALID | REFUSE | REFUSED | a file name holds no well | correct the pattern
+MAP_CELL_EMPTY | REFUSE | REFUSED | a cell that is needed is empty | fill it
+MAP_COLUMN_IGNORED | WARN | COMPLETE | a column of the map is not read | none needed
+MAP_COLUMN_UNKNOWN | REFUSE | REFUSED | a column of the map is unknown | correct its name
+MAP_EMPTY | REFUSE | REFUSED | the map has no rows | add the wells
+MAP_PLATE_NAME | REFUSE | REFUSED | a plate id cannot be used | correct it
+MAP_STATE_UNKNOWN | REFUSE | REFUSED | the state is no word of the list | correct the line
+MAP_UNIT_INVALID | REFUSE | REFUSED | the unit is unknown | use nM, uM, mM or M
+MAP_VALUE_INVALID | REFUSE | REFUSED | a value cannot be read | correct the line
+NO_FILES_MATCHED | REFUSE | REFUSED | the pattern fits no file | dry_run=true shows the names
+PATTERN_INVALID | REFUSE | REFUSED | the pattern cannot be used | correct it
+PLATE_CHANNEL_MISMATCH | REFUSE | REFUSED | plates differ in channels | screen them apart
+PLATE_CHANNEL_UNKNOWN | REFUSE | REFUSED | files of an unnamed channel | name all channels
+PLATE_EXISTS | REFUSE | REFUSED | the plate is there already | choose another out=
+PLATE_FORMAT_MISMATCH | REFUSE | REFUSED | plates differ in format | screen them apart
+PLATE_ID_MISMATCH | REFUSE | REFUSED | the store is of another plate | correct its id
+PLATE_META_INVALID | REFUSE | REFUSED | the plate's metadata do not fit | ingest it again
+PLATE_MISSING | REFUSE | REFUSED | a plate is not on disk | ingest or copy it there
+SCHEMA_UNSUPPORTED | REFUSE | REFUSED | written in another schema | use the version that wrote it
+TABLE_EMPTY | REFUSE | REFUSED | the table has no rows | check the file
+TABLE_ENCODING | REFUSE | REFUSED | the text is not UTF-8 | save it as UTF-8 CSV
+TABLE_FORMAT | REFUSE | REFUSED | the file is no table | save it as UTF-8 CSV
+TABLE_HEADER | REFUSE | REFUSED | the header cannot be used | correct it
+TABLE_QUOTES | REFUSE | REFUSED | a quote is not closed | correct the line
+TABLE_RAGGED | REFUSE | REFUSED | a line has more or fewer cells | correct the line
+TABLE_UNREADABLE | REFUSE | REFUSED | the table cannot be read | check path and rights
 IGNORED_FILES | WARN | COMPLETE | files match no pattern | none needed
 NO_CELLS | WARN | COMPLETE | the well has no cells | none needed
 LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed

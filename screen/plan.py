@@ -126,6 +126,7 @@ def _write_lines(folder: Path, works: Sequence[PlateWork]) -> list[str]:
     ]
     others = [
         "hits.zarr",
+        "call.json",
         "report.html",
         "events.jsonl",
         "fingerprint.json",
