@@ -26,7 +26,7 @@ class IntensitySpec:
     saturation_level is in counts; None means the largest number of the data type.
     """
 
-    kinds: tuple[ChannelKind, ...]
+    kinds: tuple[str, ...]
     scales: tuple[float, ...]
     saturation_level: int | None = None
 
@@ -49,7 +49,7 @@ def to_float(field: Field) -> Planes:
     return unfused(field.astype(jnp.float32))
 
 
-def bin_planes(planes: Planes, factor: int) -> Planes:
+def bin_planes(planes: Planes, factor: int) -> Float32[Array, "c u v"]:
     """Mean of factor x factor pixels; rows and columns left over are cut off.
 
     Sums of strided slices: a reshape and a mean cost ten times more on XLA:CPU.
@@ -101,7 +101,7 @@ def pixel_noise(plane: Plane, tile_px: int = 32) -> Scalar:
     return jnp.maximum(jnp.maximum(sd.min(), 0.5 * sd.mean()), 0.3)
 
 
-def _tile_means(plane: Plane, tile: int) -> Plane:
+def _tile_means(plane: Plane, tile: int) -> Float32[Array, "n m"]:
     n, m = plane.shape[0] // tile, plane.shape[1] // tile
     rows = plane[: n * tile, : m * tile].reshape(n, tile, m * tile).mean(1)
     return rows.reshape(n, m, tile).mean(2)
@@ -204,7 +204,7 @@ def compressed(x: Plane) -> Plane:
 
 
 def _normalise_one(
-    plane: Plane, kind: ChannelKind, scale: float, tile_px: int
+    plane: Plane, kind: str, scale: float, tile_px: int
 ) -> tuple[Plane, Scalar]:
     if kind == "fluorescence":
         background = background_map(plane, tile_px)
