@@ -49,6 +49,9 @@ class Screen:
     cell_sd: float = 0.28
     n_dead: int = 1
     n_unfocused: int = 1
+    look_size: float = 1.5  # how far an odd look moves a profile
+    glow_counts: float = 300.0  # background of a fluorescent compound
+    dying_shift: float = 0.0  # how much healthier dying cells score
 
 
 def planted(screen: Screen, rng: np.random.Generator) -> pl.DataFrame:
@@ -113,7 +116,7 @@ class Optics:
         return cls(
             rng.normal(0, 1.0, D),
             rng.normal(0, 0.6, D),
-            rng.normal(0, 1.5, (3, D)),
+            rng.normal(0, 1.0, (3, D)),
             rng.normal(0, 0.12, (D, 4)),
         )
 
@@ -176,15 +179,19 @@ def _well(
     share, crowd = n_sen / max(n, 1), float(np.log((n + 1) / screen.cells))
     p = screen.p_other + (screen.p_senescent - screen.p_other) * share
     p = (1 - changed) * p + changed * (0.25 + 0.1 * look) - 0.06 * glow + 0.02 * crowd
+    kind = "" if place.plan is None else place.plan["kind"]
+    p -= screen.dying_shift * max(0.0, -crowd) if kind == "toxic" else 0.0
     p = 0.35 if place.is_blurred else p
     p += screen.cell_sd * rng.normal() / np.sqrt(max(n, 1))
     profile = share * optics.axis + crowd * optics.crowding + glow * 0.5
     profile = (
-        profile + changed * optics.looks[look] + optics.mixing @ rng.normal(0, 1, 4)
+        profile
+        + changed * screen.look_size * optics.looks[look]
+        + optics.mixing @ rng.normal(0, 1, 4)
     )
     profile = profile + rng.normal(0, 0.8, D) / np.sqrt(max(n, 1))
     background = 220 * place.gain * np.exp(0.01 * rng.normal(0, 1, 2))
-    background[look % 2] += 300 * glow
+    background[look % 2] += screen.glow_counts * glow
     focus = 50 * place.gain * np.exp(0.1 * rng.normal(0, 1, 2))
     score = score_row(
         f"{chr(65 + place.row)}{place.column + 1:02d}",

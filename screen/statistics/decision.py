@@ -8,7 +8,7 @@ and rescue = (f0 - f) / (f0 - fh).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from screen.statistics.robust import Floats
 
@@ -142,7 +142,7 @@ def nearest_class(
         lead=costs[ranked[1]] - best,
         cost=best,
         # A curve with one free strength a dose leaves one degree of freedom a dose.
-        misfit_p=float(stats.chi2.sf(max(best, 0.0), len(found))),
+        misfit_p=float(special.chdtrc(len(found), max(best, 0.0))),
         inactive_cost=sum(
             curve_cost(origin, y, s, tolerance)
             for y, s in zip(found, covariances, strict=True)

@@ -1,19 +1,19 @@
 """Error rates: a t test per dose, one p per compound, one q per family."""
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from screen.statistics.robust import Floats
 
 
 def two_sided_p(t: Floats, df: float) -> Floats:
     """Two-sided p of Student's t."""
-    return np.asarray(2.0 * stats.t.sf(np.abs(t), df), dtype=np.float64)
+    return np.asarray(2.0 * special.stdtr(df, -np.abs(t)), dtype=np.float64)
 
 
 def t_quantile(df: float, level: float) -> float:
     """Student's t that a two-sided interval of this level reaches."""
-    return float(stats.t.ppf((1 + level) / 2, df))
+    return float(special.stdtrit(df, (1 + level) / 2))
 
 
 def t_half_width(standard_error: Floats, df: float, level: float) -> Floats:
@@ -28,9 +28,9 @@ def sidak(p: Floats) -> float:
 
 def stouffer_p(t: Floats, df: float) -> float:
     """One two-sided p for effects that share a sign: the sum of the t values over sqrt(m), as normal scores."""
-    tail = stats.t.sf(np.abs(t), df)
-    scores = np.sign(t) * stats.norm.isf(np.maximum(tail, 1e-300))
-    return float(2.0 * stats.norm.sf(abs(scores.sum()) / np.sqrt(t.size)))
+    tail = special.stdtr(df, -np.abs(t))
+    scores = -np.sign(t) * special.ndtri(np.maximum(tail, 1e-300))
+    return float(2.0 * special.ndtr(-abs(scores.sum()) / np.sqrt(t.size)))
 
 
 def q_values(p: Floats) -> Floats:
