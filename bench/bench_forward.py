@@ -51,7 +51,7 @@ def jax_laps(name: str, seconds: float) -> tuple[list[float], float, int]:
     start = time.perf_counter()
     forward = jax.jit(lambda x: nnx.merge(graphdef, params)(x)).lower(crops).compile()
     compile_s = time.perf_counter() - start
-    found = laps(lambda: jax.block_until_ready(forward(crops)), seconds)
+    found = laps(lambda: jax.block_until_ready(forward(crops)), seconds)  # type: ignore[no-untyped-call]
     return found, compile_s, n_parameters(network)
 
 

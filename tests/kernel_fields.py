@@ -32,7 +32,8 @@ def planted_field(
         apart = np.hypot(y - place[0], x - place[1])
         field[0] += 300.0 / (1.0 + np.exp(np.clip((apart - radius) * 2.0, -30, 30)))
         field[1] += 150.0 / (1.0 + np.exp(np.clip(apart - 2 * radius, -30, 30)))
-    return (field + rng.normal(0.0, noise, SHAPE)).round()
+    noisy: np.ndarray = field + rng.normal(0.0, noise, SHAPE)
+    return np.rint(noisy)
 
 
 def as_counts(field: np.ndarray) -> np.ndarray:

@@ -31,7 +31,8 @@ def find() -> Finder:
 
 def found_places(find: Finder, field: np.ndarray) -> np.ndarray:
     found = find(jnp.asarray(field))
-    return np.asarray(found.centres)[np.asarray(found.valid)]
+    places: np.ndarray = np.asarray(found.centres)[np.asarray(found.valid)]
+    return places
 
 
 def ordered(places: np.ndarray) -> np.ndarray:
@@ -140,12 +141,12 @@ def test_tiles_count_only_where_something_lies() -> None:
 def test_one_shape_compiles_once(find: Finder) -> None:
     first = jnp.asarray(as_counts(planted_field(planted_places(3, 0))))
     second = jnp.asarray(as_counts(planted_field(planted_places(9, 4))))
-    jax.block_until_ready(find(first))
+    find(first).image.block_until_ready()
     compiled: list[str] = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, *_, **__: compiled.append(event) if "compile" in event else None
     )
-    jax.block_until_ready(find(second))
+    find(second).image.block_until_ready()
     assert compiled == []
 
 

@@ -247,9 +247,7 @@ def test_a_scorer_needs_networks_and_its_own_minibatch() -> None:
 def test_the_scorer_lowers_for_every_platform() -> None:
     score: Any = make_scorer([small("compact")], crop_px=16, bin=1, minibatch=8)
     exported = jax.export.export(score, platforms=["cpu", "cuda", "tpu"])(
-        jax.ShapeDtypeStruct((80, 80, 2), "float32"),
-        jax.ShapeDtypeStruct((8, 2), "float32"),
-        jax.ShapeDtypeStruct((8,), "bool"),
+        jnp.zeros((80, 80, 2)), jnp.zeros((8, 2)), jnp.zeros(8, bool)
     )
     assert exported.platforms == ("cpu", "cuda", "tpu")
 
