@@ -18,7 +18,8 @@ def planted_places(n_cells: int, seed: int) -> np.ndarray:
         np.meshgrid(np.arange(24, SIDE - 24, 30), np.arange(24, SIDE - 24, 30)), -1
     )
     places = rng.permutation(grid.reshape(-1, 2))[:n_cells]
-    return places + rng.integers(-2, 3, places.shape)
+    moved: np.ndarray = np.add(places, rng.integers(-2, 3, places.shape))
+    return moved
 
 
 def planted_field(
@@ -33,9 +34,11 @@ def planted_field(
         field[0] += 300.0 / (1.0 + np.exp(np.clip((apart - radius) * 2.0, -30, 30)))
         field[1] += 150.0 / (1.0 + np.exp(np.clip(apart - 2 * radius, -30, 30)))
     noisy: np.ndarray = field + rng.normal(0.0, noise, SHAPE)
-    return np.rint(noisy)
+    counts: np.ndarray = np.rint(noisy)
+    return counts
 
 
 def as_counts(field: np.ndarray) -> np.ndarray:
     """The field as a camera would store it."""
-    return np.clip(field, 0, 65535).astype(np.uint16)
+    counts: np.ndarray = np.clip(field, 0, 65535).astype(np.uint16)
+    return counts

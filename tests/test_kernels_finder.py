@@ -1,11 +1,13 @@
 """Laws of the finder: it moves with the field and is blind to gain and offset."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -185,3 +187,16 @@ def test_intensity_settings_that_mean_nothing_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         IntensitySpec(kinds, scales)
+
+
+@pytest.mark.real
+def test_of_a_real_plate_exactly_the_two_empty_wells_hold_no_tile(
+    shared_data: Path,
+) -> None:
+    spec = FinderSpec("tiles", 0, 16.0, 4.5, 64, 32, bin=2, stride_px=16)
+    light = IntensitySpec(("transmitted", "fluorescence"), (0.1, 20.0))
+    find = make_finder(spec, light, (2, 270, 270), "uint8")
+    files = sorted((shared_data / "gastruloid_plate" / "images").glob("*.tif"))
+    counts = {f.stem: int(find(jnp.asarray(tifffile.imread(f))).n_cells) for f in files}
+    assert len(counts) == 96
+    assert {name for name, count in counts.items() if count == 0} == {"04H", "08F"}
