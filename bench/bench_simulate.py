@@ -174,7 +174,7 @@ def _channel_features(crops: np.ndarray) -> np.ndarray:
     gradient = np.hypot(np.gradient(crops, axis=1), np.gradient(crops, axis=2))
     detail = crops - _smooth(crops)
     rings = [
-        crops[:, (distance >= a) & (distance < a + 3)].mean(1) for a in range(0, 21, 3)
+        crops[:, (distance >= a) & (distance < a + 3)].mean(1) for a in range(0, 15, 3)
     ]
     columns = [area, mean, sd, sd / (mean + 1), peak, inside.sum((1, 2))]
     columns += [long, short, long / short, np.sqrt(cy**2 + cx**2)]

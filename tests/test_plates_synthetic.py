@@ -4,6 +4,7 @@ import dataclasses
 import filecmp
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -136,10 +137,15 @@ def test_reference_is_the_default() -> None:
 
 def test_phase_style_writes_one_channel(tmp_path: Path) -> None:
     """Phase contrast: cells darker than the bright background."""
+    one_each: dict[str, Any] = {f"n_{kind}": 1 for kind in KINDS}
     settings = dataclasses.replace(
-        read_conf("tiny"), style="phase", n_plates=1, n_wells=24, control_columns=(1, 6),
-        **{f"n_{kind}": 1 for kind in KINDS},
-    )  # fmt: skip
+        read_conf("tiny"),
+        style="phase",
+        n_plates=1,
+        n_wells=24,
+        control_columns=(1, 6),
+        **one_each,
+    )
     campaign = simulate_campaign(settings, tmp_path, seed=1, n_workers=1)
     plate = campaign.open_plate("P01")
     assert plate.channels == ("phase",)

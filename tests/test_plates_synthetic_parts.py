@@ -97,7 +97,7 @@ def plan_of(design: Design, kind: str, index: int = 0) -> WellPlan:
         for p in design.plans[0]
         if p.planted and p.planted.kind == kind and p.dose_um == 10.0
     ]
-    return dataclasses.replace(found[index], is_dead=False, is_edge=False)
+    return dataclasses.replace(found[index], is_dead=False, is_edge=False, crowd=0.0)
 
 
 def populations(design: Design, kind: str) -> tuple[float, float]:

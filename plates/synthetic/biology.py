@@ -103,7 +103,8 @@ def latent_rate(
     logit = np.log(effect.rate / (1 - effect.rate)) + drift.logit
     logit += drift.slope[0] * y + drift.slope[1] * x
     logit += settings.edge_logit * plan.is_edge
-    logit += settings.well_logit_sd * plan.chance
+    calm = settings.healthy_spread if plan.state == "unstressed" else 1.0
+    logit += settings.well_logit_sd * calm * plan.chance
     return float(1 / (1 + np.exp(-logit)))
 
 
@@ -115,10 +116,10 @@ def draw_cells(
     rng: np.random.Generator,
 ) -> Cells:
     """Draw the cells that a well holds when it is imaged."""
-    mean = settings.cells_per_well * np.exp(settings.cells_cv * rng.standard_normal())
+    mean = settings.cells_per_well * np.exp(settings.cells_cv * plan.crowd)
     mean *= settings.healthy_growth if plan.state == "unstressed" else 1.0
     mean *= 1 - settings.edge_count * plan.is_edge
-    n_start = int(rng.poisson(mean))
+    n_start = round(float(mean))
     n_sen_start = int(rng.binomial(n_start, rate))
     n_sen = int(rng.binomial(n_sen_start, effect.keep_senescent))
     n_other = int(rng.binomial(n_start - n_sen_start, effect.keep_other))

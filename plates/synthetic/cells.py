@@ -141,11 +141,15 @@ class CellPainter:
         return patches
 
 
-def add_windows(canvas: np.ndarray, windows: np.ndarray, centres: np.ndarray) -> None:
-    """Add windows f32[n, 2h, 2h] to a canvas at int (y, x); the canvas holds a margin."""
+def lay_windows(canvas: np.ndarray, windows: np.ndarray, centres: np.ndarray) -> None:
+    """Lay windows f32[n, 2h, 2h] on a canvas at int (y, x); the canvas holds a margin.
+
+    Where cells meet the brighter one is seen: a monolayer does not pile up.
+    """
     half = windows.shape[1] // 2
     for (y, x), window in zip(centres.tolist(), windows, strict=True):
-        canvas[y - half : y + half, x - half : x + half] += window
+        part = canvas[y - half : y + half, x - half : x + half]
+        np.maximum(part, window, out=part)
 
 
 def speckle(

@@ -26,6 +26,7 @@ class WellPlan:
     is_dead: bool
     is_unfocused: bool
     chance: float  # well-to-well deviation of the senescent rate, sd units
+    crowd: float  # well-to-well deviation of the log cell number, sd units
 
 
 def plan_plate(
@@ -48,6 +49,7 @@ def plan_plate(
     dead = {treatment_wells[i] for i in bad[:n_dead]}
     unfocused = {treatment_wells[i] for i in bad[n_dead:]}
     chance = _chances(fmt, settings, accident_rng)
+    crowd = _chances(fmt, settings, accident_rng)
     plans = []
     for well in fmt.wells():
         planted, dose = held.get(well, (None, 0.0))
@@ -67,6 +69,7 @@ def plan_plate(
                 is_dead=well in dead,
                 is_unfocused=well in unfocused,
                 chance=chance[well],
+                crowd=crowd[well],
             )
         )
     return tuple(plans)
@@ -76,12 +79,16 @@ def _chances(
     fmt: PlateFormat, settings: SimulateSettings, rng: np.random.Generator
 ) -> dict[Well, float]:
     # Stratified within each kind of well: all seeds make screens of the same
-    # difficulty, since 32 free draws would move the spread of the vehicle by 12 %.
+    # difficulty. 32 free draws would move the spread of the vehicle by 12 %, and by
+    # chance tie crowding to a state in the wells that teach.
     columns = {column - 1: i for i, column in enumerate(settings.control_columns)}
-    groups: dict[str, list[Well]] = {}
+    groups: dict[tuple[str, bool], list[Well]] = {}
     for well in fmt.wells():
         index = columns.get(well.column)
-        kind = "treatment" if index is None else control_state(well.row, index)
+        if index is None:
+            kind = ("treatment", False)
+        else:
+            kind = (control_state(well.row, index), is_teaching(well.row, index))
         groups.setdefault(kind, []).append(well)
     chances: dict[Well, float] = {}
     for wells in groups.values():

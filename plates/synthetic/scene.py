@@ -9,8 +9,8 @@ from plates.synthetic.biology import Cells, Effect, PlateDrift
 from plates.synthetic.cells import (
     MINIBATCH,
     CellPainter,
-    add_windows,
     draw_looks,
+    lay_windows,
     speckle,
 )
 from plates.synthetic.layout import WellPlan
@@ -87,14 +87,14 @@ def _paint(
         canvas = np.zeros((side, side), np.float32)
         half = None if studio.settings.bank_leaked else int(not plan.teaching)
         windows = studio.bank.draw(half, cells.senescent, rng)
-        add_windows(canvas, _change_real(windows, cells.changed, effect.look), centres)
+        lay_windows(canvas, _change_real(windows, cells.changed, effect.look), centres)
         return [canvas]
     nucleus, body = np.zeros((2, side, side), np.float32)
     for start in range(0, cells.age.size, MINIBATCH):
         part = slice(start, start + MINIBATCH)
         looks = draw_looks(cells.age[part], cells.changed[part], effect.look, rng)
-        add_windows(nucleus, studio.painter.nuclei(looks, rng), centres[part])
-        add_windows(body, studio.painter.bodies(looks, rng), centres[part])
+        lay_windows(nucleus, studio.painter.nuclei(looks, rng), centres[part])
+        lay_windows(body, studio.painter.bodies(looks, rng), centres[part])
     return [nucleus, body]
 
 

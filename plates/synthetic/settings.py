@@ -54,16 +54,17 @@ class SimulateSettings:
 
     # cells
     cells_per_well: float = 200.0  # mean cell number of the stressed vehicle
-    cells_cv: float = 0.065  # well-to-well spread beyond Poisson, sd of the log
-    healthy_growth: float = 1.06  # cell number of the unstressed vehicle / stressed
+    cells_cv: float = 0.095  # well-to-well spread of the cell number, sd of the log
+    healthy_growth: float = 1.0  # cell number of the unstressed vehicle / stressed
     stressed_rate: float = 0.78  # senescent share, stressed vehicle
     healthy_rate: float = 0.11  # senescent share, unstressed vehicle
-    well_logit_sd: float = 0.29  # well-to-well spread of the senescent rate, logit
+    well_logit_sd: float = 0.32  # well-to-well spread of the senescent rate, logit
+    healthy_spread: float = 0.75  # spread of unstressed wells, share of that above
     edge_logit: float = 0.12  # more senescence in rim wells, logit
     edge_count: float = 0.06  # share of the cells missing in rim wells
     gradient_logit: float = 0.10  # half height of a smooth slope over a plate, logit
     plate_logit_sd: float = 0.10  # plate drift of the senescent rate, logit
-    separation: float = 2.25  # distance of the two states, sd of a cell's age
+    separation: float = 2.15  # distance of the two states, sd of a cell's age
     well_age_sd: float = 0.02  # well-to-well shift in the look of all cells, sd of age
 
     # optics

@@ -16,7 +16,7 @@ from plates.synthetic.biology import (
 from plates.synthetic.layout import WellPlan
 from plates.synthetic.scene import Studio, photograph
 
-CROWDING = 0.62  # cells keep this share of the spacing of an even lattice
+CROWDING = 0.72  # cells keep this share of the spacing of an even, usual lattice
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class SimulatedWell:
         settings = self._studio.settings
         for part in share_out(self.cells, settings.n_fields):
             n = part.age.size
-            spacing = settings.field_px / max(1.0, float(n)) ** 0.5
-            centres = scatter(n, settings.field_px, CROWDING * spacing, self._rng)
+            usual = settings.cells_per_well / settings.n_fields
+            distance = CROWDING * settings.field_px / usual**0.5
+            centres = scatter(n, settings.field_px, distance, self._rng)
             shot = photograph(
                 self._studio,
                 self._plan,
