@@ -44,8 +44,13 @@ class FieldScores:
 class FieldScorer(Protocol):
     """What turns the pixels of one field [c y x] into its scores."""
 
-    threshold: float
-    channels: tuple[str, ...]
+    @property
+    def threshold(self) -> float:
+        """P(senescent) above which a cell counts as senescent."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels it reads, in its order."""
 
     def __call__(
         self, pixels: NDArray[Any], networks: Sequence[str]

@@ -170,12 +170,14 @@ TABLE_RAGGED | REFUSE | REFUSED | a line has more or fewer cells | correct the l
 TABLE_UNREADABLE | REFUSE | REFUSED | the table cannot be read | check path and rights
 IGNORED_FILES | WARN | COMPLETE | files match no pattern | none needed
 NO_CELLS | WARN | COMPLETE | the well has no cells | none needed
+CAPACITY | WARN | COMPLETE | more cells than finder.max_cells; the weakest are left out | raise finder.max_cells
 LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
 SCORE_NONFINITE | Q-well | PARTIAL | the network gave no number | report it
 WORKER_KILLED | Q-well | PARTIAL | the well ended its worker twice | quarantine.retry=true
 NONDETERMINISM | WARN | PARTIAL | two scores of one well differ | report it
 DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
+MOUNT_GONE | STOP | RESOURCES | an input folder went away in mid-run | bring it back, run the same command again
 TOO_MANY_FILES | STOP | RESOURCES | too many files are open | raise ulimit -n
 QUARANTINE_SHARE | STOP | QUARANTINE | too many wells are quarantined | look at the codes, raise quarantine.max_share
 """

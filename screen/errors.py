@@ -91,6 +91,7 @@ _FULL = {
     errno.EDQUOT: "DISK_FULL",
     errno.EMFILE: "TOO_MANY_FILES",
     errno.ENFILE: "TOO_MANY_FILES",
+    errno.ENOTCONN: "MOUNT_GONE",
 }
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 _UNREACHABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.ESTALE)

@@ -82,8 +82,8 @@ class NetworkSettings:
     """Which scoring network looks at a cell, and through which window."""
 
     name: str = key("compact", "network of the registry", choices=("compact", "sesmo"))
-    crop_px: int = key(48, "side of the window after binning", "px", low=8, high=512)
-    bin: int = key(2, "pixels averaged per side before cropping", choices=(1, 2, 4))
+    crop_px: int = key(32, "side of the window after binning", "px", low=8, high=512)
+    bin: int = key(1, "pixels averaged per side before cropping", choices=(1, 2, 4))
 
 
 @dataclass

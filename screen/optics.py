@@ -78,10 +78,11 @@ def intensity_spec(
 ) -> IntensitySpec:
     """The intensity scale of a campaign, from fields [c y x] of its control wells.
 
-    A fluorescence scale is the median over fields of the distance between the 90th
-    and the 10th percentile, in counts: bright enough that a cell is near 1, and the
-    same number for every plate, so that no image is stretched by its own contents.
-    A transmitted scale is the same distance over the median.
+    A fluorescence scale is the median over fields of the distance between the 99th
+    and the 10th percentile, in counts: a bright nucleus is near 1 even where nuclei
+    fill few pixels, and the number is the same for every plate, so that no image is
+    stretched by its own contents. A transmitted scale is half the distance between
+    the 90th and the 10th percentile, over the median.
     """
     from kernels.intensity import IntensitySpec
 
@@ -92,12 +93,12 @@ def intensity_spec(
 
 
 def _spread(kinds: tuple[str, ...], field: NDArray[Any]) -> list[float]:
-    low, middle, high = np.percentile(
-        field[:, ::4, ::4].reshape(len(kinds), -1), (10, 50, 90), axis=1
+    low, middle, high, top = np.percentile(
+        field[:, ::4, ::4].reshape(len(kinds), -1), (10, 50, 90, 99), axis=1
     )
     return [
-        float(h - lo) if kind == "fluorescence" else float((h - lo) / max(m, 1.0))
-        for kind, lo, m, h in zip(kinds, low, middle, high, strict=True)
+        float(t - lo) if kind == "fluorescence" else float((h - lo) / max(2 * m, 1.0))
+        for kind, lo, m, h, t in zip(kinds, low, middle, high, top, strict=True)
     ]
 
 
