@@ -90,6 +90,7 @@ def fit(
     start, key = jax.random.split(jax.random.key(int(seeds[0].generate_state(1)[0])))
     network = build(plan.network, crops.shape[3], plan.crop_px, key=start)
     graphdef, params = nnx.split(network)
+    params = _even_start(params)
     state = start_training(params, _optimiser(plan, n_steps))
     step = _step(graphdef, replace(plan, seed=0, class_balance=True), n_steps)
     counts = _weights(labels, weights, plan.class_balance)
@@ -151,6 +152,24 @@ def _padded_run(
 def _turned(crops: Crops) -> list[Crops]:
     turns = [np.rot90(crops, k, axes=(1, 2)) for k in range(4)]
     return turns + [turn[:, :, ::-1] for turn in turns]
+
+
+def _even_start(params: State) -> State:
+    """Every kernel with columns of length one, as most start anyway.
+
+    Adam moves all weights by like steps, so a kernel that starts tenfold longer, which
+    a standardised convolution allows, would learn tenfold slower.
+    """
+
+    def unit(kernel: jax.Array) -> jax.Array:
+        if kernel.ndim < 2:
+            return kernel
+        axes = tuple(range(kernel.ndim - 1))
+        length = jnp.sqrt(jnp.square(kernel).sum(axes, keepdims=True))
+        return kernel / jnp.maximum(length, 1e-6)
+
+    started: State = jax.tree.map(unit, params)
+    return started
 
 
 def _refuse(crops: Crops, labels: Labels, plan: FitPlan) -> None:

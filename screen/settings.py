@@ -92,7 +92,14 @@ class TrainVerb:
     that learnt from it, and their accuracy on wells that they have not seen.
     """
 
-    campaign: str = key(REQUIRED, "campaign with control wells", "path")
+    campaign: str = key("", "campaign with control wells; this or crops", "path")
+    crops: str = key("", "folder of labelled crops; this or campaign", "path")
+    crops_label: str = key("state", "column with the label of a crop")
+    crops_positive: str = key("senescent", "label that counts as senescent")
+    crops_group: str = key(
+        "source_image", "column with what is held out as a whole, such as the image"
+    )
+    crops_filter: str = key("", "column=value that a crop must have; empty = all")
     out: str = key("", "folder of the new model; empty = models/CAMPAIGN", "path")
     seed: int = key(1, "seed of weights, order and variation", low=0, high=2**31 - 1)
     network: NetworkSettings = part(NetworkSettings, "the scoring network")
@@ -120,7 +127,9 @@ class TrainVerb:
     )
 
     def check(self) -> None:
-        """Raise ValueError when the anchors do not name two kinds of wells."""
+        """Raise ValueError unless one source is given and anchors name two kinds."""
+        if bool(self.campaign) == bool(self.crops):
+            raise ValueError("give campaign=FOLDER or crops=FOLDER, one of the two")
         self.anchors.check()
 
 

@@ -87,7 +87,6 @@ def test_all_problems_are_told_at_once() -> None:
 
     assert sorted(found) == [
         "CFG_KEY_FORBIDDEN",
-        "CFG_KEY_MISSING",
         "CFG_KEY_REPEATED",
         "CFG_KEY_UNKNOWN",
         "CFG_VALUE_TYPE",
