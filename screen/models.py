@@ -114,7 +114,8 @@ def load_model(folder: Path) -> Model:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _invalid(path, f"{error.strerror}", "train a model or name its folder")
+        remedy = "train a model, or name its folder with model="
+        raise _invalid(path, str(error.strerror), remedy) from error
     try:
         text = json.loads(data)
         schema = text.pop("schema")

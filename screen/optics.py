@@ -89,7 +89,7 @@ def intensity_spec(
     spreads = [_spread(kinds, field) for field in fields]
     scales = np.maximum(np.median(np.asarray(spreads), axis=0), _floors(kinds))
     rounded = tuple(float(f"{s:.4g}") for s in scales)
-    return IntensitySpec(kinds=kinds, scales=rounded)  # type: ignore[arg-type]
+    return IntensitySpec(kinds=kinds, scales=rounded)
 
 
 def _spread(kinds: tuple[str, ...], field: NDArray[Any]) -> list[float]:

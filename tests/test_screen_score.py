@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from plates.campaign import Campaign
 from plates.problems import FieldError
-from plates.store import LEVEL, SHARD, Plate, open_plate
+from plates.store import Plate, open_plate
+from plates.store_metadata import LEVEL, SHARD
 from screen.blocks import Block, FieldScores, WellTask, refuse_constant
 from screen.cluster import ClusterError, ClusterPlan, after_death, check_address
 from screen.compose import settings_of
