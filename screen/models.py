@@ -184,7 +184,9 @@ def restore_network(
     module: nnx.Module, weights: dict[str, np.ndarray[Any, Any]]
 ) -> nnx.Module:
     """Put flat weights into a freshly built network; raises InputError
-    (MODEL_INVALID) when names or shapes differ from the architecture's."""
+    (MODEL_INVALID) when names or shapes differ from the architecture's. The network
+    may be abstract (``nnx.eval_shape``): to draw weights only to replace them is slow."""
+    import jax.numpy as jnp
     from flax import nnx
 
     state = nnx.state(module, nnx.Any(nnx.Param, nnx.BatchStat))
@@ -192,12 +194,12 @@ def restore_network(
         ".".join(map(str, path)): variable
         for path, variable in nnx.to_flat_state(state)
     }
-    expected = {name: tuple(v[...].shape) for name, v in flat.items()}
+    expected = {name: tuple(v.shape) for name, v in flat.items()}
     found = {name: tuple(w.shape) for name, w in weights.items()}
     if expected != found:
         wrong = sorted(set(expected.items()) ^ set(found.items()))[:3]
         raise _invalid(Path(SPEC_FILE), f"weights do not fit the architecture: {wrong}")
     for name, variable in flat.items():
-        variable[...] = weights[name]
+        variable.set_value(jnp.asarray(weights[name]))
     nnx.update(module, state)
     return module

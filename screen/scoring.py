@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from kernels.centres import Finder, FinderSpec
     from kernels.intensity import IntensitySpec
     from kernels.scorer import Scorer
-    from kernels.shapes import FoundField
+    from kernels.shapes import FoundField, Image
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,36 @@ class ModelScorer:
 
     def __call__(self) -> JaxScorer:
         """The scorer; raises InputError when the folder holds another model by now."""
-        return _scorer(self)
+        scorer: JaxScorer = _scorers(self, lambda: _load(self))
+        return scorer
 
 
-@lru_cache(maxsize=2)
-def _scorer(source: ModelScorer) -> JaxScorer:
+class Once:
+    """A value for each key, made once though many threads ask for it at a time; those
+    that come while it is made wait, and other keys are made beside it."""
+
+    def __init__(self) -> None:
+        """Nothing is made yet."""
+        self._lock = threading.Lock()
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._made: dict[Hashable, Any] = {}
+
+    def __call__(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The value of ``key``; a ``make`` that raises is tried again by the next."""
+        if key in self._made:
+            return self._made[key]
+        with self._lock:
+            own = self._locks.setdefault(key, threading.Lock())
+        with own:
+            if key not in self._made:
+                self._made[key] = make()
+        return self._made[key]
+
+
+_scorers = Once()
+
+
+def _load(source: ModelScorer) -> JaxScorer:
     model = load_model(Path(source.folder))
     if model.sha256 != source.sha256:
         problem = Problem(
@@ -68,48 +94,66 @@ class JaxScorer:
         self.minibatch = minibatch
         self.channels = model.spec.channels
         self.threshold = model.spec.threshold
-        self._finders: dict[tuple[tuple[int, ...], str], Finder] = {}
-        self._scorers: dict[tuple[str, ...], Scorer] = {}
+        self._compiled = Once()
 
     @cached_property
     def _networks(self) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
         return load_networks(self.model)
 
-    def _finder(self, pixels: NDArray[Any]) -> Finder:
+    def finder(self, shape: tuple[int, ...], dtype: str) -> Finder:
+        """The compiled finder for fields of this shape (c, y, x) and type."""
+        finder: Finder = self._compiled(
+            (shape, dtype), lambda: self._new_finder(shape, dtype)
+        )
+        return finder
+
+    def _new_finder(self, shape: tuple[int, ...], dtype: str) -> Finder:
+        import jax
+
         from kernels.centres import make_finder
 
-        key = (pixels.shape, pixels.dtype.name)
-        if key not in self._finders:
-            finder, intensity = specs(self.model.spec)
-            shape = (pixels.shape[0], pixels.shape[1], pixels.shape[2])
-            self._finders[key] = make_finder(finder, intensity, shape, key[1])
-        return self._finders[key]
+        finder, intensity = specs(self.model.spec)
+        find = make_finder(finder, intensity, (shape[0], shape[1], shape[2]), dtype)
+        find(jax.device_put(np.zeros(shape, dtype)))
+        return find
 
-    def _scorer(self, networks: tuple[str, ...]) -> Scorer:
+    def scorer(self, networks: tuple[str, ...], image: Image) -> Scorer:
+        """The compiled scorer of these networks for images of this shape [y x c]."""
+        scorer: Scorer = self._compiled(
+            (networks, image.shape), lambda: self._new_scorer(networks, image)
+        )
+        return scorer
+
+    def _new_scorer(self, networks: tuple[str, ...], image: Image) -> Scorer:
+        import jax
+
         from kernels.scorer import make_scorer
 
-        if networks not in self._scorers:
-            finder, _ = specs(self.model.spec)
-            self._scorers[networks] = make_scorer(
-                [self._networks[name] for name in networks],
-                crop_px=finder.crop_px,
-                bin=finder.bin,
-                minibatch=self.minibatch,
-            )
-        return self._scorers[networks]
+        finder, _ = specs(self.model.spec)
+        score = make_scorer(
+            [self._networks[name] for name in networks],
+            crop_px=finder.crop_px,
+            bin=finder.bin,
+            minibatch=self.minibatch,
+        )
+        none = np.zeros((self.minibatch, 2), np.float32), np.zeros(self.minibatch, bool)
+        score(image, *jax.device_put(none))
+        return score
 
     def __call__(self, pixels: NDArray[Any], networks: Sequence[str]) -> FieldScores:
         """Find and score the cells of one field [c y x], channels in model order."""
         import jax
 
-        found = self._finder(pixels)(jax.device_put(pixels))
-        n = int(found.n_cells)
+        found = self.finder(pixels.shape, pixels.dtype.name)(jax.device_put(pixels))
+        image = found.image
+        small = found._make((image, *jax.device_get(found[1:])))
+        n = int(small.n_cells)
         # A well that no network may score still has its profile measured.
         used = tuple(networks) or (self.model.spec.networks[0].name,)
-        score = self._scorer(used)
+        score = self.scorer(used, image)
         batches = [
-            score(found.image, jax.device_put(centres), jax.device_put(valid))
-            for centres, valid in _micro_batches(found, n, self.minibatch)
+            score(image, *jax.device_put(batch))
+            for batch in micro_batches(small, n, self.minibatch)
         ]
         host = jax.device_get(batches)
         probability = np.concatenate(
@@ -120,21 +164,23 @@ class JaxScorer:
             name: sum(np.asarray(b.embedding[k], np.float64).sum(axis=0) for b in host)
             for k, name in enumerate(networks)
         }
-        centres = np.asarray(found.centres)[:n]
+        centres = np.asarray(small.centres)[:n]
         return FieldScores(
             y=centres[:, 0],
             x=centres[:, 1],
             probability=probability[:n, : len(networks)],
             profile=np.asarray(profile),
             embedding={k: np.asarray(v) for k, v in embedding.items()},
-            measures=_measures(found),
-            codes=("CAPACITY",) if bool(found.at_capacity) else (),
+            measures=_measures(small),
+            codes=("CAPACITY",) if bool(small.at_capacity) else (),
         )
 
 
-def _micro_batches(
+def micro_batches(
     found: FoundField, n: int, size: int
 ) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """The first ``n`` centres [size 2] of a field in batches of one size, each with
+    what of it is cells [size]."""
     centres, valid = np.asarray(found.centres), np.asarray(found.valid)
     short = -len(centres) % size
     centres = np.pad(centres, ((0, short), (0, 0)))
@@ -171,10 +217,13 @@ def load_networks(
     from kernels.networks import build
 
     spec, loaded = model.spec, {}
-    for network in spec.networks:
+
+    def blank() -> nnx.Module:
         key = jax.random.key(0)
-        module = build(spec.architecture, len(spec.channels), spec.crop_px, key=key)
-        module = restore_network(module, model.weights[network.name])
+        return build(spec.architecture, len(spec.channels), spec.crop_px, key=key)
+
+    for network in spec.networks:
+        module = restore_network(nnx.eval_shape(blank), model.weights[network.name])
         module.eval()
         loaded[network.name] = nnx.split(module)
     return loaded
