@@ -90,7 +90,6 @@ def fit(
     start, key = jax.random.split(jax.random.key(int(seeds[0].generate_state(1)[0])))
     network = build(plan.network, crops.shape[3], plan.crop_px, key=start)
     graphdef, params = nnx.split(network)
-    params = _even_start(params)
     state = start_training(params, _optimiser(plan, n_steps))
     step = _step(graphdef, replace(plan, seed=0, class_balance=True), n_steps)
     counts = _weights(labels, weights, plan.class_balance)
@@ -152,24 +151,6 @@ def _padded_run(
 def _turned(crops: Crops) -> list[Crops]:
     turns = [np.rot90(crops, k, axes=(1, 2)) for k in range(4)]
     return turns + [turn[:, :, ::-1] for turn in turns]
-
-
-def _even_start(params: State) -> State:
-    """Every kernel with columns of length one, as most start anyway.
-
-    Adam moves all weights by like steps, so a kernel that starts tenfold longer, which
-    a standardised convolution allows, would learn tenfold slower.
-    """
-
-    def unit(kernel: jax.Array) -> jax.Array:
-        if kernel.ndim < 2:
-            return kernel
-        axes = tuple(range(kernel.ndim - 1))
-        length = jnp.sqrt(jnp.square(kernel).sum(axes, keepdims=True))
-        return kernel / jnp.maximum(length, 1e-6)
-
-    started: State = jax.tree.map(unit, params)
-    return started
 
 
 def _refuse(crops: Crops, labels: Labels, plan: FitPlan) -> None:
@@ -243,5 +224,5 @@ def _predictor(graphdef: GraphDef) -> Predict:
 
 def _accuracy(graphdef: GraphDef, params: State, crops: Crops, labels: Labels) -> float:
     watched = np.linspace(0, len(labels) - 1, min(N_WATCHED, len(labels))).astype(int)
-    probability = _padded_run(_predictor(graphdef), params, crops[watched], N_WATCHED)
+    probability = _padded_run(_predictor(graphdef), params, crops[watched], len(watched))
     return float(np.mean((probability > 0.5) == (labels[watched] == 1)))

@@ -94,12 +94,12 @@ def _both(n: int) -> Problem:
 
 
 def make_folds(wells: Sequence[AnchorWell], split: str) -> tuple[Fold, ...]:
-    """The folds of a split: "plates", "halves", "teaching", or "auto" (plates from 4
-    plates on, else halves). Raises InputError when a fold lacks a state."""
+    """The folds of a split: "plates", "halves", "teaching", or "auto" (teaching where
+    the map marks teaching wells, plates from 4 plates on, else halves). Raises
+    InputError when a fold lacks a state."""
     plates = sorted({w.plate for w in wells})
     if split == "auto":
-        many = len(plates) >= MIN_PLATES_FOR_PLATE_FOLDS
-        split = "plates" if many else "halves"
+        split = _fitting(wells, len(plates))
     if split == "plates":
         folds = _plate_folds(wells, plates)
     elif split == "teaching":
@@ -114,6 +114,12 @@ def make_folds(wells: Sequence[AnchorWell], split: str) -> tuple[Fold, ...]:
     if problems:
         raise InputError(problems)
     return folds
+
+
+def _fitting(wells: Sequence[AnchorWell], n_plates: int) -> str:
+    if any(w.teaching for w in wells):
+        return "teaching"
+    return "plates" if n_plates >= MIN_PLATES_FOR_PLATE_FOLDS else "halves"
 
 
 def _plate_folds(wells: Sequence[AnchorWell], plates: list[str]) -> tuple[Fold, ...]:

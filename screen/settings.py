@@ -111,16 +111,17 @@ class TrainVerb:
     split: str = key(
         "auto",
         "which wells a network never sees: whole plates, halves of the controls, or"
-        " all but the teaching wells; auto = plates from 4 plates on, else halves",
+        " all but the teaching wells; auto = teaching where the map marks such wells,"
+        " plates from 4 plates on, else halves",
         choices=("auto", "plates", "halves", "teaching"),
     )
     epochs: int = key(8, "passes over the cells", "epochs", low=1, high=10000)
     batch: int = key(128, "cells of one step", "cells", low=2, high=8192)
     label_smoothing: float = key(
-        0.05, "share of a label given to the other state", "share", low=0, high=0.5
+        0.0, "share of a label given to the other state", "share", low=0, high=0.5
     )
     max_cells_per_well: int = key(
-        400, "most cells of one well in training", "cells", low=1, high=100000
+        150, "most cells of one well in training", "cells", low=1, high=100000
     )
     threshold: float = key(
         0.5, "a cell with a higher probability counts as senescent", low=0, high=1

@@ -7,11 +7,15 @@ from plates.problems import InputError
 from screen.folds import AnchorWell, halves, make_folds, random_halves
 
 
-def control_wells(plates: tuple[str, ...] = ("P01",)) -> list[AnchorWell]:
+def control_wells(
+    plates: tuple[str, ...] = ("P01",), *, teaching: bool = False
+) -> list[AnchorWell]:
     """Two columns a side, states alternating by row and column: 64 wells a plate."""
     rows = "ABCDEFGHIJKLMNOP"
     return [
-        AnchorWell(plate, f"{row}{column:02d}", (i + j) % 2, teaching=i % 2 == 0)
+        AnchorWell(
+            plate, f"{row}{column:02d}", (i + j) % 2, teaching=teaching and i % 2 == 0
+        )
         for plate in plates
         for i, row in enumerate(rows)
         for j, column in enumerate((1, 2, 23, 24))
@@ -60,7 +64,8 @@ def test_each_plate_has_a_network_that_never_saw_it() -> None:
 
 
 def test_teaching_wells_alone_teach() -> None:
-    (fold,) = make_folds(control_wells(), "teaching")
+    (fold,) = make_folds(control_wells(teaching=True), "auto")
+    assert fold.name == "taught"
     assert all(w.teaching for w in fold.learnt)
 
 

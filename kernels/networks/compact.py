@@ -21,8 +21,13 @@ class UnitConv(nnx.Module):
     """
 
     def __init__(self, n_in: int, n_out: int, *, stride: int, rngs: nnx.Rngs) -> None:
-        """He-like start: a gain of sqrt(2) keeps the variance through a ReLU."""
+        """He-like start: a gain of sqrt(2) keeps the variance through a ReLU.
+
+        Filters start near length 1 though their length does not count: Adam moves all
+        weights by like steps, so longer ones would turn more slowly.
+        """
         start = jax.random.normal(rngs.params(), (9 * n_in, n_out), jnp.float32)
+        start = start * (1.0 / (9 * n_in) ** 0.5)
         self.kernel = nnx.Param(start)
         self.gain = nnx.Param(jnp.full((n_out,), 2.0**0.5, jnp.float32))
         self.bias = nnx.Param(jnp.zeros((n_out,), jnp.float32))
