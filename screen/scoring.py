@@ -146,7 +146,7 @@ class JaxScorer:
 
         found = self.finder(pixels.shape, pixels.dtype.name)(jax.device_put(pixels))
         image = found.image
-        small = found._make((image, *jax.device_get(found[1:])))
+        small = type(found)(image, *jax.device_get(found[1:]))
         n = int(small.n_cells)
         # A well that no network may score still has its profile measured.
         used = tuple(networks) or (self.model.spec.networks[0].name,)
