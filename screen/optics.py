@@ -38,6 +38,7 @@ def finder_spec(settings: TrainVerb, plate: Plate) -> FinderSpec:
         polarity=finder.polarity,  # type: ignore[arg-type]
         bin=network.bin,
         border_px=finder.border_px,
+        stride_px=finder.stride_px,
     )
 
 
