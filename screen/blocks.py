@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,27 +104,32 @@ def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
     the data, so the run stops and what was committed before stays.
     """
     ledger, events = Ledger(block.run), Events(block.run)
-    done = {record.well for record in ledger.open_records(block.plate)}
     plate = open_plate(block.path)
     results = []
     for task in block.wells:
-        if task.well in done:
+        record = ledger.record(block.plate, task.well)
+        if record is not None:
+            results.append(done_of(record))
             continue
         events.write("well_started", plate=block.plate, well=task.well)
         record = score_well(plate, task, scorer, block)
-        results.append(_commit(ledger, events, record))
+        results.append(commit(ledger, events, record))
     return results
 
 
-def _commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
-    verdict = ledger.commit(record)
-    codes = tuple(record.header["codes"])
+def commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
+    """Keep the record for good and tell of it."""
+    verdict, done = ledger.commit(record), done_of(record)
     if verdict == "differs":
-        codes = (*codes, "NONDETERMINISM")
+        done = replace(done, codes=(*done.codes, "NONDETERMINISM"))
+    events.write("well_committed", **asdict(done), commit=verdict)
+    return done
+
+
+def done_of(record: WellRecord) -> WellDone:
+    """What the client is told of a finished well."""
+    codes = tuple(record.header["codes"])
     n = len(record.cells)
-    place = {"plate": record.plate, "well": record.well}
-    facts = {"status": record.status, "n_cells": n, "codes": codes, "commit": verdict}
-    events.write("well_committed", **place, **facts)
     return WellDone(record.plate, record.well, record.status, n, codes)
 
 

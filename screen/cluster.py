@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from screen.blocks import Block, FieldScorer, WellDone, score_block
+from screen.blocks import (
+    Block,
+    FieldScorer,
+    WellDone,
+    commit,
+    done_of,
+    score_block,
+)
+from screen.events import Events
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
 
@@ -87,18 +97,19 @@ def _stream(
 
 def after_death(block: Block) -> tuple[list[Block], list[WellDone]]:
     """What to do when the worker of ``block`` died: its uncommitted wells as blocks of
-    one, or, at the second death of a well alone, its quarantine."""
-    committed = {record.well for record in Ledger(block.run).open_records(block.plate)}
-    left = [task for task in block.wells if task.well not in committed]
+    one, or, at the second death of a well alone, its quarantine. Also what is done."""
+    ledger, events = Ledger(block.run), Events(block.run)
+    committed = [r for t in block.wells if (r := ledger.record(block.plate, t.well))]
+    done = [done_of(record) for record in committed]
+    wells = {record.well for record in committed}
+    left = [task for task in block.wells if task.well not in wells]
+    names = [task.well for task in left]
+    events.write("worker_died", plate=block.plate, wells=names, attempt=block.attempt)
     if len(block.wells) == 1 and block.attempt > MAX_DEATHS:
-        return [], [_quarantine(block, task.well) for task in left]
-    return [replace(block, wells=(t,), attempt=block.attempt + 1) for t in left], []
-
-
-def _quarantine(block: Block, well: str) -> WellDone:
-    record = unscored(block, well, "QUARANTINED", "WORKER_KILLED")
-    Ledger(block.run).commit(record)
-    return WellDone(block.plate, well, "QUARANTINED", 0, ("WORKER_KILLED",))
+        lost = [unscored(block, w, "QUARANTINED", "WORKER_KILLED") for w in names]
+        return [], [*done, *(commit(ledger, events, record) for record in lost)]
+    again = [replace(block, wells=(t,), attempt=block.attempt + 1) for t in left]
+    return again, done
 
 
 def unscored(block: Block, well: str, status: str, code: str) -> WellRecord:
@@ -142,17 +153,35 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
             check_address(plan.address)
             yield stack.enter_context(Client(plan.address))
             return
-        cluster = LocalCluster(
-            n_workers=plan.workers,
-            threads_per_worker=plan.threads,
-            processes=True,
-            host="127.0.0.1",
-            protocol="tcp",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=50,
-        )
-        stack.enter_context(cluster)
-        yield stack.enter_context(Client(cluster))
+        with _deaf_to_interrupts():
+            cluster = LocalCluster(
+                n_workers=plan.workers,
+                threads_per_worker=plan.threads,
+                processes=True,
+                host="127.0.0.1",
+                protocol="tcp",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+            )
+            stack.enter_context(cluster)
+            client = stack.enter_context(Client(cluster))
+        yield client
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Threads and processes started within never see Ctrl-C.
+
+    A terminal sends it to every process of the group; the client alone decides how
+    the workers end. What comes meanwhile is delivered afterwards.
+    """
+    # Its start would lift the block again from whichever thread comes to need it.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def check_address(address: str) -> None:

@@ -89,6 +89,13 @@ class Ledger:
             with contextlib.suppress(RecordError):
                 yield decode(path.read_bytes())
 
+    def record(self, plate: str, well: str) -> WellRecord | None:
+        """The well's record not yet compacted; None when there is none or it is torn."""
+        path = self.folder(plate) / f"{well}{SUFFIX}"
+        with contextlib.suppress(RecordError, FileNotFoundError, NotADirectoryError):
+            return decode(path.read_bytes())
+        return None
+
     def headers(self, plate: str) -> list[dict[str, Any]]:
         """Every finished well's header, in well order (compacted and open ones)."""
         found = {h["well"]: h for h in self._compacted(plate)}

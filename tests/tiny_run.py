@@ -80,14 +80,19 @@ def main(words: list[str]) -> int:
 
 
 def start(
-    campaign: Path, runs: Path, kind: str, *words: str, pause: float = 0.0, **env: str
+    campaign: Path,
+    runs: Path,
+    kind: str,
+    *words: str,
+    pause: float = 0.0,
+    poison: int = -1,
 ) -> "subprocess.Popen[str]":
     """Start a run in a process group of its own."""
     places = [f"campaign={campaign}", f"runs={runs}", f"cluster={kind}"]
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", MAIN, *places, *words],
         cwd=ROOT,
-        env={**os.environ, PAUSE: str(pause), **env},
+        env={**os.environ, PAUSE: str(pause), POISON: str(poison)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
