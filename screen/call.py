@@ -16,6 +16,7 @@ from screen.errors import Outcome, refusal
 from screen.judgement import Judge, dose_tests, off_axis_doses
 from screen.ledger import score_table, write_parquet
 from screen.paths import existing_run_dir
+from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs, write_json
 from screen.settings import CallVerb
 from screen.statistics.decision import CLASSES, Shares, class_curves
@@ -172,7 +173,7 @@ def run(settings: CallVerb) -> Outcome:
         score_table(folder, ids), campaign.map.frame, library, rules_of(settings)
     )
     out = Path(settings.out) if settings.out else folder
-    out.mkdir(parents=True, exist_ok=True)
+    check_writable(out)
     paths = write_tables(tables, out, campaign.format)
     inputs = {"campaign": str(campaign.root)}
     record_outputs(out, "call", settings, inputs=inputs)

@@ -20,6 +20,8 @@ from screen.blocks import (
     done_of,
     score_block,
 )
+from screen.codes import CODES
+from screen.errors import Refusal, refusal
 from screen.events import Events
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
@@ -30,13 +32,10 @@ if TYPE_CHECKING:
 # Dask's nanny sets 65536, which makes XLA and Zarr page-fault on every large buffer.
 _MALLOC_TRIM = "268435456"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NO_WORKERS = "120 s"
 MAX_DEATHS = 2
 
 ScorerSource = Callable[[], FieldScorer]
-
-
-class ClusterError(ValueError):
-    """The cluster settings cannot be used as they are."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _stream(
     """A bounded window of futures: submit, wait for the first, give it, submit the
     next. Blocks of a dead worker come back as blocks of one, and run alone."""
     from distributed import wait
-    from distributed.scheduler import KilledWorker
+    from distributed.scheduler import KilledWorker, NoWorkerError
 
     waiting, alone = deque(blocks), deque[Block]()
     running: dict[Future[list[WellDone]], Block] = {}
@@ -90,9 +89,17 @@ def _stream(
             try:
                 yield future.result()
             except KilledWorker:
-                again, given_up = after_death(block)
+                again, ended_wells = after_death(block)
                 alone.extend(again)
-                yield given_up
+                yield ended_wells
+            except NoWorkerError:
+                raise _workers_gone() from None
+
+
+def _workers_gone() -> Refusal:
+    code = CODES["WORKERS_GONE"]
+    found = f"none for {_NO_WORKERS}"
+    return refusal("WORKERS_GONE", "cluster", found, code.meaning, code.remedy)
 
 
 def after_death(block: Block) -> tuple[list[Block], list[WellDone]]:
@@ -144,14 +151,15 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
         "distributed.worker.profile.enabled": False,
         # One death is told at once; who runs again, and how, is decided here.
         "distributed.scheduler.allowed-failures": 0,
+        # A worker that cannot even start would else be waited for without an end.
+        "distributed.scheduler.no-workers-timeout": _NO_WORKERS,
         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": _MALLOC_TRIM,
         "distributed.admin.large-graph-warning-threshold": "100MB",
     }
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         if plan.kind == "address":
-            check_address(plan.address)
-            yield stack.enter_context(Client(plan.address))
+            yield stack.enter_context(_reached(plan.address))
             return
         with _deaf_to_interrupts():
             cluster = LocalCluster(
@@ -184,11 +192,30 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _reached(address: str) -> Client:
+    from distributed import Client
+
+    check_address(address)
+    try:
+        return Client(address)
+    except OSError as error:
+        raise refusal(
+            "INPUT_MISSING",
+            "cluster.address",
+            f"no scheduler answers at {address}",
+            "the blocks are computed there",
+            "start it, or use cluster=local",
+        ) from error
+
+
 def check_address(address: str) -> None:
     """Off loopback only TLS will do: any peer of a Dask scheduler can run code."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.hostname not in _LOOPBACK and parts.scheme != "tls":
-        raise ClusterError(
-            f"a scheduler beyond loopback must be reached by tls://, found {address!r}; "
-            "set up certificates and give cluster.address=tls://HOST:PORT"
+        raise refusal(
+            "CFG_INVALID",
+            "cluster.address",
+            repr(address),
+            "a scheduler beyond loopback must be reached by tls://",
+            "set up certificates and give cluster.address=tls://HOST:PORT",
         )

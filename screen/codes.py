@@ -179,6 +179,7 @@ DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
 MOUNT_GONE | STOP | RESOURCES | an input folder went away in mid-run | bring it back, run the same command again
 TOO_MANY_FILES | STOP | RESOURCES | too many files are open | raise ulimit -n
+WORKERS_GONE | STOP | RESOURCES | no worker is left to compute | run the same command again
 QUARANTINE_SHARE | STOP | QUARANTINE | too many wells are quarantined | look at the codes, raise quarantine.max_share
 """
 

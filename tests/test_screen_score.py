@@ -16,7 +16,7 @@ from plates.problems import FieldError
 from plates.store import Plate, open_plate
 from plates.store_metadata import LEVEL, SHARD
 from screen.blocks import Block, FieldScores, WellTask, refuse_constant
-from screen.cluster import ClusterError, ClusterPlan, after_death, check_address
+from screen.cluster import ClusterPlan, after_death, check_address
 from screen.compose import settings_of
 from screen.errors import Outcome, Refusal
 from screen.ledger import Ledger
@@ -228,7 +228,7 @@ def test_safe_schedulers_are_taken(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.5:8786", "node7:8786"])
 def test_plain_text_beyond_loopback_is_refused(address: str) -> None:
-    with pytest.raises(ClusterError, match="must be reached by tls://"):
+    with pytest.raises(Refusal, match="must be reached by tls://"):
         check_address(address)
 
 
