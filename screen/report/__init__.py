@@ -18,6 +18,7 @@ from plates.structures import StructureError, structure_svg
 from plates.wells import PlateFormat, Well
 from screen.errors import Outcome
 from screen.ledger import Ledger, read_parquet
+from screen.models import load_model
 from screen.paths import existing_run_dir
 from screen.provenance import record_outputs, write_text
 from screen.report.gallery import Galleries, PlatePixels
@@ -99,7 +100,21 @@ def _galleries(
         for entry in campaign.plates
         if ledger.cells(entry.plate).exists()
     }
-    return Galleries(tables.hits, sources, n_cells)
+    width = _crop_um(tables)
+    if width is None:
+        return Galleries(tables.hits, sources, n_cells)
+    return Galleries(tables.hits, sources, n_cells, width)
+
+
+def _crop_um(tables: RunTables) -> float | None:
+    """How wide the network's window is; None where the model has moved away."""
+    inputs = tables.manifest.get("verbs", {}).get("score", {}).get("inputs", {})
+    path = inputs.get("model", {}).get("path", "")
+    try:
+        spec = load_model(Path(path)).spec
+    except InputError:
+        return None
+    return spec.crop_px * int(spec.finder["bin"]) * spec.pixel_size_um
 
 
 def _pixels(plate: Plate, cells: Path) -> PlatePixels:

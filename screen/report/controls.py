@@ -16,6 +16,7 @@ from screen.report.tables import SCORED
 
 _WIDTH, _LEFT, _ROW = 460.0, 118.0, 46.0
 _BINS = 40
+_MOST_REFERENCES = 6
 _Z_LOW, _Z_HIGH = -1.0, 1.0
 VERDICTS = {
     "pass": "Pass",
@@ -146,8 +147,9 @@ def strips(hits: pl.DataFrame, measure: Readout) -> Markup:
     """A strip per group of wells: each well a dot, mean ± 3 sd of controls a band."""
     scored = hits.filter(pl.col("status").is_in(SCORED))
     groups = [
-        (name, _values(scored, measure.column, role, state), colour)
-        for name, role, state, colour in GROUPS
+        (name, _values(part, measure.column, role, state), colour)
+        for group, role, state, colour in GROUPS
+        for name, part in _named_parts(scored, group, role)
     ]
     groups = [g for g in groups if g[1]]
     axis = svg.Axis(*measure.ends, _LEFT, _WIDTH - 12)
@@ -165,6 +167,18 @@ def strips(hits: pl.DataFrame, measure: Readout) -> Markup:
     )
     label = f"{measure.name} by group. {summary}"
     return svg.picture(_WIDTH, height, parts, class_="strips", aria_label=label)
+
+
+def _named_parts(
+    frame: pl.DataFrame, name: str, role: str
+) -> list[tuple[str, pl.DataFrame]]:
+    """A few references are shown each by its own name; any other group as a whole."""
+    own = frame.filter(pl.col("role") == role)["compound"].drop_nulls().unique()
+    if role != "reference" or not 2 <= own.len() <= _MOST_REFERENCES:
+        return [(name, frame)]
+    return [
+        (wording.shown(c), frame.filter(pl.col("compound") == c)) for c in own.sort()
+    ]
 
 
 def _values(
