@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from plates.store import Plate, read_field
 from plates.structures import StructureError, structure_svg
 from plates.wells import PlateFormat, Well
 from screen.errors import Outcome
+from screen.groups import AnchorSettings, AnchorsSettings
 from screen.ledger import Ledger, read_parquet
 from screen.models import load_model
 from screen.paths import existing_run_dir
@@ -100,10 +102,15 @@ def _galleries(
         for entry in campaign.plates
         if ledger.cells(entry.plate).exists()
     }
+    galleries = Galleries(tables.hits, sources, n_cells, anchors=_anchors(tables))
     width = _crop_um(tables)
-    if width is None:
-        return Galleries(tables.hits, sources, n_cells)
-    return Galleries(tables.hits, sources, n_cells, width)
+    return galleries if width is None else replace(galleries, crop_um=width)
+
+
+def _anchors(tables: RunTables) -> AnchorsSettings:
+    """The two ends of the scale that the call used."""
+    stored = tables.call.get("settings", {}).get("anchors", {})
+    return AnchorsSettings(**{k: AnchorSettings(**v) for k, v in stored.items()})
 
 
 def _crop_um(tables: RunTables) -> float | None:

@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plates.problems import FieldError
+from screen.groups import AnchorSettings, AnchorsSettings
 from screen.report import svg, wording
 from screen.report.tables import SCORED
+from screen.statistics.normalize import anchor_wells
 
 Pixels = NDArray[np.generic]
 Crops = NDArray[np.float32]  # n c y x
 
 _TILE, _GAP = 84, 3
+_BARS_UM = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0)
+_ENDS = ("Stressed vehicle", "Healthy vehicle")
 _NUCLEUS = ("nucle", "dna", "dapi", "hoechst")
 _GREY = ("body", "cyto", "actin", "bright", "phase", "trans", "dic")
 _NUCLEUS_RGB, _GREY_RGB = (0.25, 0.72, 1.0), (0.78, 0.78, 0.78)
@@ -75,6 +79,7 @@ class Galleries:
     sources: Mapping[str, PlatePixels]
     n_cells: int = 6
     crop_um: float = 40.0
+    anchors: AnchorsSettings = field(default_factory=AnchorsSettings)
     _controls: dict[str, _Controls | None] = field(default_factory=dict)
     _cells: dict[str, pl.DataFrame] = field(default_factory=dict)
 
@@ -112,8 +117,9 @@ class Galleries:
 
     def _make_controls(self, plate: str) -> _Controls | None:
         source = self.sources[plate]
-        found = {s: self._vehicle(plate, s) for s in ("stressed", "unstressed")}
-        crops = [c for _, c in found.values() if len(c)]
+        ends = (self.anchors.senescent, self.anchors.healthy)
+        found = [self._anchor(plate, end) for end in ends]
+        crops = [c for _, c in found if len(c)]
         if not crops:
             return None
         low, high = intensity_scale(np.concatenate(crops), source.channels)
@@ -130,18 +136,15 @@ class Galleries:
         words = "black to full colour in counts: " + ", ".join(parts)
         bar = scale_bar(crops[0].shape[-1] * source.pixel_size_um)
         controls = _Controls(low, high, source.channels, words, bar)
-        titles = {"stressed": "Stressed vehicle", "unstressed": "Healthy vehicle"}
-        strips = {s: _strip(titles[s], w, c, controls) for s, (w, c) in found.items()}
-        controls.stressed, controls.healthy = strips["stressed"], strips["unstressed"]
+        controls.stressed, controls.healthy = (
+            _strip(wording.shown(end.compound) or name, *cells, controls)
+            for name, end, cells in zip(_ENDS, ends, found, strict=True)
+        )
         return controls
 
-    def _vehicle(self, plate: str, state: str) -> tuple[str, Crops]:
-        wells = self.hits.filter(
-            (pl.col("plate") == plate)
-            & (pl.col("role") == "vehicle")
-            & (pl.col("state") == state)
-            & pl.col("status").is_in(SCORED)
-        )
+    def _anchor(self, plate: str, anchor: AnchorSettings) -> tuple[str, Crops]:
+        mine = (pl.col("plate") == plate) & pl.col("status").is_in(SCORED)
+        wells = self.hits.filter(mine & anchor_wells(anchor))
         for _, well in _by_typical_score(wells):
             crops = self._crops(plate, well)
             if len(crops):
@@ -287,9 +290,7 @@ def montage(crops: NDArray[np.uint8]) -> str:
 
 def scale_bar(crop_um: float) -> Markup:
     """A bar of a round length, drawn at the scale of one tile."""
-    length = next(
-        (v for v in (100.0, 50.0, 20.0, 10.0, 5.0, 2.0) if v <= crop_um / 2), 1.0
-    )
+    length = next((v for v in _BARS_UM if v <= crop_um / 2), 1.0)
     width = round(_TILE * length / crop_um, 1)
     parts = [
         svg.line(0, 4, width, 4, class_="bar"),
