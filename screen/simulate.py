@@ -1,10 +1,12 @@
 """The verb simulate: a virtual drug screen with known truth, painted into a folder."""
 
 import os
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from plates.synthetic import simulate_campaign
-from screen.errors import Outcome, refusal
+from screen.codes import CODES
+from screen.errors import Outcome, Refusal, refusal
 from screen.preflight import check_writable
 from screen.progress import bar
 from screen.settings import SimulateVerb
@@ -29,9 +31,18 @@ def run(settings: SimulateVerb) -> Outcome:
             advance(n_done - done, total=n_total)
             done = n_done
 
-        campaign = simulate_campaign(
-            screen, out, seed=settings.seed, n_workers=n_workers, progress=show
-        )
+        try:
+            campaign = simulate_campaign(
+                screen, out, seed=settings.seed, n_workers=n_workers, progress=show
+            )
+        except BrokenProcessPool:
+            raise _killed(out) from None
     text = f"campaign {campaign.name}: {len(campaign.plates)} plates of {screen.n_wells} wells"
 
     return Outcome(0, text, (Path(settings.out),))
+
+
+def _killed(out: Path) -> Refusal:
+    found = "a painting process was killed, for want of memory as a rule"
+    remedy = "free memory or give fewer workers=, then run the same command again"
+    return refusal("WORKERS_GONE", out, found, CODES["WORKERS_GONE"].meaning, remedy)

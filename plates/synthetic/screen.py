@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +68,8 @@ def simulate_campaign(
     """Write a virtual campaign into `out` and return it; the same for any `n_workers`.
 
     `progress` is told (wells done, wells in all). Raises InputError for an unusable
-    bank of nuclei, and where a plate already lies.
+    bank of nuclei, and where a plate already lies; BrokenProcessPool when a process
+    was killed, for want of memory as a rule.
     """
     design = draw_design(settings, seed)
     entries = [
@@ -199,6 +202,8 @@ _seed = 0
 
 def _start_worker(studio: Studio, seed: int) -> None:
     global _studio, _seed
+    # Ctrl-C comes to every process of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _studio, _seed = studio, seed
 
 
@@ -223,10 +228,18 @@ def _mapper(
         yield lambda tasks: (_write_well(studio, seed, task) for task in tasks)
         return
     context = multiprocessing.get_context("spawn")
-    with _one_thread_each():
-        pool = context.Pool(n_workers, _start_worker, (studio, seed))
-    with pool:
-        yield lambda tasks: pool.imap(_work, tasks, chunksize=4)
+    # Unlike multiprocessing.Pool, which waits for ever, it tells when a process died.
+    pool = ProcessPoolExecutor(n_workers, context, _start_worker, (studio, seed))
+
+    def run(tasks: list[Task]) -> Iterator[WellTruth]:
+        with _one_thread_each():  # processes start when the first tasks come
+            results = pool.map(_work, tasks, chunksize=4)
+        return results
+
+    try:
+        yield run
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
