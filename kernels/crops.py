@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32
 
@@ -31,13 +32,33 @@ def gather_crops(
     return jax.vmap(window)(starts)
 
 
+WINDOW_EDGES = (0.44, 0.88)
+"""Where the soft window begins to fall and where it ends, as shares of half the side."""
+
+
+def windowed(crops: Float32[Array, "k s s c"]) -> Float32[Array, "k s s c"]:
+    """Crops seen through a soft round window: the middle whole, the rim at 0.
+
+    A normalised image is 0 where there is no cell, so the cell in the middle stays and
+    its neighbours fade: how crowded a well is must not pass for the state of its cells.
+    """
+    side = crops.shape[1]
+    at = (np.arange(side) + 0.5) / (side / 2) - 1.0
+    far = np.hypot(at[:, None], at[None, :])
+    inner, outer = WINDOW_EDGES
+    rise = np.clip((outer - far) / (outer - inner), 0.0, 1.0)
+    window = jnp.asarray(rise * rise * (3.0 - 2.0 * rise), jnp.float32)
+    return crops * window[None, :, :, None]
+
+
 def make_gatherer(
-    crop_px: int, bin: int
+    crop_px: int, bin: int, *, window: bool = False
 ) -> Callable[[Image, Centres], Float32[Array, "k s s c"]]:
     """The jitted gather_crops of one crop size, for teaching crops."""
 
     @jax.jit
     def gather(image: Image, centres: Centres) -> Float32[Array, "k s s c"]:
-        return gather_crops(image, centres, crop_px=crop_px, bin=bin)
+        crops = gather_crops(image, centres, crop_px=crop_px, bin=bin)
+        return windowed(crops) if window else crops
 
     return gather

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float32
 
-from kernels.crops import gather_crops
+from kernels.crops import gather_crops, windowed
 from kernels.features import profile
 from kernels.fusion import unfused
 from kernels.networks import GraphDef, Params
@@ -38,13 +38,16 @@ def make_scorer(
     crop_px: int,
     bin: int,
     minibatch: int = 64,
+    window: bool = False,
 ) -> Scorer:
     """A jitted function (image, centres, valid) -> ScoredBatch of one fixed shape.
 
     All networks share one embedding width. The weights are constants of the
     compiled code, which XLA:CPU turns into up to 2.6 times more speed. No row reads
     another row, and the shape never changes, so a cell's numbers do not depend on
-    its neighbours, to the last bit. Raises ValueError without networks.
+    its neighbours, to the last bit. ``window`` shows the networks each crop through
+    a soft round window; profiles are of whole crops. Raises ValueError without
+    networks.
     """
     if not networks:
         raise ValueError("a scorer needs at least one network")
@@ -57,7 +60,8 @@ def make_scorer(
                 f"this scorer takes {minibatch} centres at a time, not {centres.shape[0]}"
             )
         crops = unfused(gather_crops(image, centres, crop_px=crop_px, bin=bin))
-        probability, embedding = score_crops(networks, crops)
+        seen = windowed(crops) if window else crops
+        probability, embedding = score_crops(networks, seen)
         return ScoredBatch(
             jnp.where(valid[None, :], probability, 0.0),
             jnp.where(valid[None, :, None], embedding, 0.0),

@@ -224,5 +224,7 @@ def _predictor(graphdef: GraphDef) -> Predict:
 
 def _accuracy(graphdef: GraphDef, params: State, crops: Crops, labels: Labels) -> float:
     watched = np.linspace(0, len(labels) - 1, min(N_WATCHED, len(labels))).astype(int)
-    probability = _padded_run(_predictor(graphdef), params, crops[watched], len(watched))
+    probability = _padded_run(
+        _predictor(graphdef), params, crops[watched], len(watched)
+    )
     return float(np.mean((probability > 0.5) == (labels[watched] == 1)))

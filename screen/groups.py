@@ -83,6 +83,9 @@ class NetworkSettings:
 
     name: str = key("compact", "network of the registry", choices=("compact", "sesmo"))
     crop_px: int = key(32, "side of the window after binning", "px", low=8, high=512)
+    window: bool = key(
+        True, "fade the rim of a crop, so that a cell's neighbours count little"
+    )
     bin: int = key(1, "pixels averaged per side before cropping", choices=(1, 2, 4))
 
 

@@ -68,6 +68,7 @@ def gather_lessons(
     finder: FinderSpec,
     intensity: IntensitySpec,
     *,
+    window: bool,
     max_cells: int,
     seed: int,
     on_well: Callable[[int], None],
@@ -77,7 +78,7 @@ def gather_lessons(
     Which cells are drawn depends on the seed and the well's name alone. Raises
     InputError when the control wells hold no cells.
     """
-    gather = make_gatherer(finder.crop_px, finder.bin)
+    gather = make_gatherer(finder.crop_px, finder.bin, window=window)
     finders: dict[tuple[tuple[int, int, int], str], Finder] = {}
     parts, index = [], []
     for number, anchor in enumerate(wells):

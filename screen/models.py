@@ -51,11 +51,13 @@ class ModelSpec:
     ``finder`` and ``intensity`` are the fields of the kernels' FinderSpec and
     IntensitySpec; ``anchors`` names the two classes the networks were taught;
     ``pixel_size_um`` is that of the images; ``threshold`` is the P(senescent) above
-    which a cell counts as senescent.
+    which a cell counts as senescent; ``window`` says that crops are seen through the
+    kernels' soft window.
     """
 
     architecture: str
     crop_px: int
+    window: bool
     channels: tuple[str, ...]
     pixel_size_um: float
     finder: dict[str, Any]

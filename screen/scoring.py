@@ -135,6 +135,7 @@ class JaxScorer:
             crop_px=finder.crop_px,
             bin=finder.bin,
             minibatch=self.minibatch,
+            window=self.model.spec.window,
         )
         none = np.zeros((self.minibatch, 2), np.float32), np.zeros(self.minibatch, bool)
         score(image, *jax.device_put(none))

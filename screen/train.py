@@ -28,6 +28,10 @@ def run(settings: TrainVerb) -> Outcome:
 
     Raises InputError before any compute when controls or plates do not allow it.
     """
+    if settings.crops:
+        from screen.train_crops import run_crops
+
+        return run_crops(settings)
     campaign = Campaign.open(Path(settings.campaign))
     plates = {e.plate: open_plate(e.path) for e in campaign.plates}
     first = _alike(tuple(plates.values()))
@@ -90,6 +94,7 @@ def fit_folds(
             wells,
             finder,
             intensity,
+            window=_has_window(settings),
             max_cells=settings.max_cells_per_well,
             seed=settings.seed,
             on_well=advance,
@@ -106,6 +111,7 @@ def fit_folds(
     spec = ModelSpec(
         architecture=settings.network.name,
         crop_px=settings.network.crop_px,
+        window=_has_window(settings),
         channels=first.channels,
         pixel_size_um=first.pixel_size_um,
         finder=asdict(finder),
@@ -117,6 +123,11 @@ def fit_folds(
         summary={"seed": settings.seed, "networks": summary},
     )
     return spec, weights
+
+
+def _has_window(settings: TrainVerb) -> bool:
+    """A tile is the whole of what there is; only a single cell has neighbours."""
+    return settings.network.window and settings.finder.kind == "centres"
 
 
 def _split_name(folds: tuple[Fold, ...]) -> str:

@@ -157,6 +157,7 @@ def _spec(settings: TrainVerb, crops: CropSet, told: dict[str, Any]) -> ModelSpe
     return ModelSpec(
         architecture=settings.network.name,
         crop_px=settings.network.crop_px,
+        window=False,
         channels=CHANNELS,
         pixel_size_um=1.0,  # crops carry no scale; their own pixel is the unit
         finder={"kind": "crops", "bin": settings.network.bin},

@@ -148,6 +148,7 @@ def model(tmp_path: Path) -> Path:
     spec = ModelSpec(
         architecture="compact",
         crop_px=48,
+        window=True,
         channels=("DNA", "actin"),
         pixel_size_um=0.65,
         finder={},

@@ -78,7 +78,7 @@ def make_model(campaign: Campaign) -> Model:
         NetworkSpec("half1", "half1.safetensors", "0", (), "well"),
     )
     spec = ModelSpec(
-        "compact", 32, CHANNELS, 1.0, {}, {}, {}, 0.5, "halves", networks, {}
+        "compact", 32, True, CHANNELS, 1.0, {}, {}, {}, 0.5, "halves", networks, {}
     )
     return Model(spec, campaign.root, "0" * 64, {})
 
