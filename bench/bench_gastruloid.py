@@ -139,6 +139,7 @@ def read_wells(settings: TrainVerb) -> Wells:
         [AnchorWell(plate.plate, w, int(compound[w] == SENESCENT)) for w in names],
         finder_spec(settings, plate),
         lesson_scale(plates, anchors, kinds_of(settings, plate)),
+        window=False,  # a tile is the whole of what there is
         max_cells=settings.max_cells_per_well,
         seed=settings.seed,
         on_well=lambda _: None,

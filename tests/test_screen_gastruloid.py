@@ -16,11 +16,15 @@ from bench.bench_gastruloid import (
     write_map,
 )
 from plates.maps import PlateMap
-from plates.wells import PlateFormat
+from plates.store import PlateSpec, open_plate, plate_writer
+from plates.wells import PlateFormat, Well
 from screen import ingest, run_all, train
 from screen.compose import settings_of
 from screen.errors import Outcome
 from screen.models import load_model
+from screen.optics import finder_spec
+from screen.report.controls import readout, strips
+from screen.report.gallery import scale_bar
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,53 @@ def test_the_report_names_the_empty_wells(finished: Finished) -> None:
     assert "F08" in finished.page
     assert "H04" in finished.page
     assert "NO_CELLS" in finished.page
+
+
+def test_references_are_drawn_each_by_its_name() -> None:
+    names = ["control", "pre2i"]
+    hits = pl.DataFrame(
+        {
+            "well": ["A01", "A02"],
+            "compound": names,
+            "role": "reference",
+            "state": "unstressed",
+            "status": "SCORED",
+            "rescue": [1.0, 0.0],
+            "score": [0.1, 0.9],
+        }
+    )
+    drawn = strips(hits, readout(hits))
+
+    assert [name in drawn for name in (*names, "Reference")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("width_um", "bar"), [(1228.8, "500 µm"), (41.6, "20 µm"), (3.0, "1 µm")]
+)
+def test_the_scale_bar_is_round_and_at_most_half_a_picture(
+    width_um: float, bar: str
+) -> None:
+    assert f">{bar}<" in scale_bar(width_um)
+
+
+def test_the_step_of_tiles_reaches_the_finder(tmp_path: Path) -> None:
+    form, well, shape = PlateFormat.of(6), Well.parse("A1"), (2, 270, 270)
+    spec = PlateSpec("P", form, (well,), 1, ("bf", "GFP"), 4.8, shape, "uint8")
+    with plate_writer(tmp_path / "p.ome.zarr", spec) as write:
+        write(well, 0, np.ones(shape, np.uint8))
+    plate = open_plate(tmp_path / "p.ome.zarr")
+    words = ["campaign=c", "network=whole_field", "finder=whole_field"]
+    whole = finder_spec(settings_of("train", words), plate)
+    words = ["campaign=c", "finder=tiles", "finder.stride_px=24"]
+    stepped = finder_spec(settings_of("train", words), plate)
+
+    assert (whole.kind, whole.crop_px, whole.bin, whole.stride_px) == (
+        "tiles",
+        64,
+        4,
+        0,
+    )
+    assert stepped.stride_px == 24
 
 
 def test_a_plate_map_is_made_of_places_and_treatments(tmp_path: Path) -> None:
