@@ -29,8 +29,13 @@ from screen.records import Cells, WellRecord
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-# Dask's nanny sets 65536, which makes XLA and Zarr page-fault on every large buffer.
-_MALLOC_TRIM = "268435456"
+# Dask's nanny sets a trim threshold of 65536, which makes XLA and Zarr page-fault on
+# every large buffer. To set any of the two ends glibc's own tuning of both, so both are
+# set; 32 MiB is the most that glibc takes for the second.
+_MALLOC = {
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NO_WORKERS = "120 s"
 MAX_DEATHS = 2
@@ -142,7 +147,7 @@ def _on_worker(block: Block, source: ScorerSource) -> list[WellDone]:
 
 @contextmanager
 def _client(plan: ClusterPlan) -> Iterator[Client]:
-    os.environ["MALLOC_TRIM_THRESHOLD_"] = _MALLOC_TRIM
+    os.environ.update(_MALLOC)
     import dask
     from distributed import Client, LocalCluster
 
@@ -153,7 +158,7 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
         "distributed.scheduler.allowed-failures": 0,
         # A worker that cannot even start would else be waited for without an end.
         "distributed.scheduler.no-workers-timeout": _NO_WORKERS,
-        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": _MALLOC_TRIM,
+        **{f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in _MALLOC.items()},
         "distributed.admin.large-graph-warning-threshold": "100MB",
     }
     with ExitStack() as stack:
