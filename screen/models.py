@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,11 +123,14 @@ def load_model(folder: Path) -> Model:
         schema = text.pop("schema")
         if schema != SCHEMA:
             raise _invalid(path, f"schema {schema}, this version reads {SCHEMA}")
+        names = {field.name for field in fields(ModelSpec)}
+        if odd := sorted(names ^ set(text)):
+            raise _invalid(path, f"keys missing or unknown: {', '.join(odd)}")
         spec = _spec(text)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        raise _invalid(path, f"not a model spec ({error})") from error
+        raise _invalid(path, "it does not read as a model spec") from error
     weights = {n.name: _weights(folder, n) for n in spec.networks}
     return Model(spec, folder, hashlib.sha256(data).hexdigest(), weights)
 
