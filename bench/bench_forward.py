@@ -5,9 +5,7 @@ PyTorch is an extra (pip install torch==2.13.0); without it its figures are null
 """
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from bench.machine import facts
 from kernels.networks import NETWORKS, build, n_parameters
 
 MINIBATCH = 64
@@ -110,18 +109,6 @@ def per_crop(found: list[float]) -> dict[str, float]:
     }
 
 
-def commit() -> str:
-    """The commit of this checkout, or 'none' outside a repository."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or "none"
-
-
 def figures(torch: Any, name: str, seconds: float) -> dict[str, object]:
     """Both engines turn by turn, so that a busy machine is busy for both."""
     ours: list[float] = []
@@ -155,15 +142,12 @@ def main(arguments: list[str]) -> None:
         torch = None
         print("torch is not installed: its figures are null")
     networks = {name: figures(torch, name, seconds) for name in NETWORKS}
-    device = jax.devices()[0]
     result = {
         "networks": networks,
         "minibatch": MINIBATCH,
-        "device": f"{device.platform}:{device.device_kind} x{os.cpu_count()} cores",
-        "load_1min": os.getloadavg()[0],
         "jax": jax.__version__,
         "torch": getattr(torch, "__version__", None),
-        "commit": commit(),
+        **facts(),
     }
     print(json.dumps(result))
 

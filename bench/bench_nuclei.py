@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import jax
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import numpy as np
 
+from bench.machine import ROOT, facts
 from kernels.augment import AugmentSpec
 from plates.crop_sets import CropSet
 from screen.baselines import CLASSIFIERS, FEATURES, hand_features
@@ -25,7 +26,6 @@ from screen.evaluate import auto_folds, evaluate
 from screen.fitting import FitPlan
 from screen.train_crops import Scorer, baseline_scorer, binary_labels, network_scorer
 
-ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "nuclei"
 BIN = 4
 EPOCHS = {"human": 40, "mouse": 20}  # as many steps for either species
@@ -96,16 +96,6 @@ def _judged(name: str, labels: Any, folds: Any, scorer: Scorer) -> dict[str, Any
     }
 
 
-def _commit() -> str:
-    told = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    return told.stdout.strip() or "unknown"
-
-
 def main() -> int:
     """Measure the species asked for and print the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -120,7 +110,6 @@ def main() -> int:
         return 0
     crops = CropSet.read(arguments.data)
     told = {s: measured(crops, s, arguments) for s in arguments.species}
-    device = jax.devices()[0]
     print(
         json.dumps(
             {
@@ -129,8 +118,7 @@ def main() -> int:
                 "n_features": len(FEATURES),
                 "seed": arguments.seed,
                 "quick": arguments.quick,
-                "device": f"{device.platform} {device.device_kind}",
-                "commit": _commit(),
+                **facts(),
             }
         )
     )

@@ -22,7 +22,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import polars as pl
+from scipy.spatial import cKDTree
+from sklearn.metrics import roc_auc_score
 
 from bench.machine import ROOT, facts
 from screen import call, score, simulate, train
@@ -35,6 +38,7 @@ BANK = ROOT.parent / "shared" / "data" / "nuclei"
 # The real nuclei nearly fill a crop: no neighbours to fade, and their rims count.
 WHOLE = ["network.window=false"]
 TRAIN = {"reference": [], "tiny": ["epochs=4"], "nuclei": WHOLE, "leaked": WHOLE}
+MATCH_PX = 8.0
 SUMMED = ("forbidden_rescue", "n_hits", "n_wrong", "n_strong", "n_weak")
 
 
@@ -77,9 +81,34 @@ def judged(folder: Path, campaign: Path, model: Path) -> dict[str, Any]:
         "z_prime": plates["z_prime"].round(3).to_list(),
         "z_prime_low": plates["z_prime_low"].round(3).to_list(),
         "z_prime_high": plates["z_prime_high"].round(3).to_list(),
+        "true_state_auc": round(true_state_auc(campaign, run), 4),
         "held_out_cell_auc": [n["cell_auc"] for n in networks],
         "confusion": [list(row) for row in confusion.iter_rows()],
     }
+
+
+def true_state_auc(campaign: Path, run: Path) -> float:
+    """AUC of the scored cells against the state they were painted in, vehicle wells
+    only; a cell is the painted one within MATCH_PX of it."""
+    truth = pl.read_parquet(campaign / "truth_cells.parquet")
+    wells = pl.read_parquet(run / "hits.parquet").filter(pl.col("role") == "vehicle")
+    labels, scores = [], []
+    for plate in wells["plate"].unique().sort():
+        cells = pl.read_parquet(run / "cells" / f"{plate}.parquet")
+        cells = cells.filter(pl.col("probability").is_not_null())
+        for well in wells.filter(pl.col("plate") == plate)["well"]:
+            painted = truth.filter(
+                (pl.col("plate") == plate) & (pl.col("well") == well)
+            )
+            found = cells.filter(pl.col("well") == well)
+            if found.is_empty():
+                continue
+            tree = cKDTree(painted.select("y", "x").to_numpy())
+            far, index = tree.query(found.select("y", "x").to_numpy())
+            near = far <= MATCH_PX
+            labels.append(painted["senescent"].to_numpy()[index[near]])
+            scores.append(found["probability"].to_numpy()[near])
+    return float(roc_auc_score(np.concatenate(labels), np.concatenate(scores)))
 
 
 def summary(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,7 @@ everything is compiled; start-up stands apart. The last line is one JSON object.
 """
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import jax
 
+from bench.machine import facts
 from plates.campaign import Campaign
 from plates.store import Plate, open_plate, read_field
 from plates.wells import Well
@@ -131,14 +130,6 @@ def committed(run: Path) -> Iterator[tuple[float, int]]:
             yield datetime.fromisoformat(event["time"]).timestamp(), event["n_cells"]
 
 
-def commit() -> str:
-    """The commit of this checkout, or 'none' outside a repository."""
-    words = ["git", "describe", "--always", "--dirty"]
-    here = Path(__file__).parent
-    found = subprocess.run(words, cwd=here, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "none"
-
-
 def rounded(value: Any) -> Any:
     """Four digits are enough."""
     if isinstance(value, dict):
@@ -190,11 +181,7 @@ def main(arguments: list[str]) -> None:
         if not places:
             places = list(prepare(root, is_quick="--quick" in arguments))
         result = measure(places[0], places[1], root)
-    device = jax.devices()[0]
-    result["device"] = f"{device.platform}:{device.device_kind} x{os.cpu_count()} cores"
-    result["load_1min"] = os.getloadavg()[0]
-    result["commit"] = commit()
-    print(json.dumps(rounded(result)))
+    print(json.dumps(rounded(result) | facts()))
 
 
 if __name__ == "__main__":
