@@ -13,6 +13,7 @@ from kernels.augment import AugmentSpec, augment, turned
 from kernels.crops import gather_crops, make_gatherer
 from kernels.features import feature_names, profile
 from kernels.networks import NETWORKS, GraphDef, Params, build, n_parameters
+from kernels.networks.sesmo import Sesmo
 from kernels.objective import cross_entropy
 from kernels.scorer import make_scorer
 from kernels.step import (
@@ -272,3 +273,11 @@ def test_the_profile_sees_size_holes_and_stain() -> None:
 
 def test_the_profile_of_nothing_is_finite() -> None:
     assert bool(jnp.isfinite(profile(jnp.zeros((2, 16, 16, 3)))).all())
+
+
+def test_groups_of_crops_give_what_the_whole_gives() -> None:
+    network = Sesmo(2, 30, rngs=nnx.Rngs(params=jax.random.key(3)))
+    crops = jax.random.normal(jax.random.key(4), (6, 30, 30, 2))
+    np.testing.assert_allclose(
+        network._in_groups(crops), network._whole(crops), rtol=2e-4, atol=2e-5
+    )
