@@ -171,6 +171,22 @@ TABLE_UNREADABLE | REFUSE | REFUSED | the table cannot be read | check path and 
 IGNORED_FILES | WARN | COMPLETE | files match no pattern | none needed
 NO_CELLS | WARN | COMPLETE | the well has no cells | none needed
 CAPACITY | WARN | COMPLETE | more cells than finder.max_cells; the weakest are left out | raise finder.max_cells
+CROPS_FOLDER | REFUSE | REFUSED | the folder is no labelled crop set | name a folder with one CSV and its pictures
+CROPS_COLUMN_MISSING | REFUSE | REFUSED | the crop list lacks a column | add it or name another
+CROPS_CELL_EMPTY | REFUSE | REFUSED | a crop has no label or group | fill the cell
+CROPS_NONE | REFUSE | REFUSED | no crop is left | check crops_filter
+CROPS_LABELS | REFUSE | REFUSED | crops of two states are needed | check crops_label and crops_positive
+TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
+MAP_PADDED | WARN | COMPLETE | spaces around a cell were removed | none needed
+NO_HEALTHY_SCALE | WARN | COMPLETE | the plate has no healthy control wells, so no rescue scale | mark unstressed vehicle wells
+NO_STRESSED_SCALE | WARN | COMPLETE | the plate has no stressed control wells, so no rescue scale | mark stressed vehicle wells
+SCALE_INVERTED | WARN | COMPLETE | healthy controls score as more senescent than stressed ones | check the map and the anchors
+SCALE_COLLAPSED | WARN | COMPLETE | healthy and stressed controls score alike | train on these plates
+OUT_OF_FOCUS | WARN | COMPLETE | the well is blurred against its plate and left out of tests | image it again
+BACKGROUND_HIGH | WARN | COMPLETE | the background is far above the vehicle's | look for fluorescence of the compound
+COUNT_OUTLIER | WARN | COMPLETE | the cell number is far from the plate's | look at the well
+NOT_SCORED | WARN | PARTIAL | the well has no record yet | run score again
+TOXIC_AT_HIGHER_DOSE | WARN | COMPLETE | a higher dose of the compound kills | prefer the lower dose
 LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
 SCORE_NONFINITE | Q-well | PARTIAL | the network gave no number | report it
 WORKER_KILLED | Q-well | PARTIAL | the well ended its worker twice | quarantine.retry=true

@@ -20,7 +20,7 @@ MODULES = {"run": "run_all"}  # a module `run` would be taken for the verbs' fun
 _PLACES = {  # the keys that alone decide where a job writes
     "simulate": ("out",),
     "ingest": ("out",),
-    "train": ("out", "campaign"),
+    "train": ("out", "campaign", "crops"),
     "score": ("run", "runs", "campaign"),
     "run": ("run", "runs", "campaign"),
     "call": ("out", "run", "runs", "campaign"),
@@ -84,7 +84,7 @@ def _placed(command: Command, number: int, settings: Any) -> Any:
     if places is None or not set(command.swept) - set(places):
         return settings
     if command.verb == "train":
-        base = model_dir(settings.out, settings.campaign)
+        base = model_dir(settings.out, settings.campaign or settings.crops)
         return replace(settings, out=str(base / "sweep" / str(number)))
     if command.verb in ("score", "run"):
         base = run_dir(settings.runs, settings.run, settings.campaign)
