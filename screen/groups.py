@@ -243,11 +243,7 @@ class DecisionSettings:
 
     fdr: float = key(0.05, "false discovery rate of the hits", "share", low=0, high=1)
     min_effect: float = key(
-        0.2,
-        "least rescue of a hit; 0 = stressed vehicle, 1 = healthy",
-        "window",
-        low=0,
-        high=2,
+        0.2, "least rescue of a hit; 0 = stressed, 1 = healthy", "window", low=0, high=2
     )
     z_prime_min: float = key(
         0.3, "a plate whose whole Z' interval lies below fails", low=-10, high=1
@@ -258,6 +254,9 @@ class DecisionSettings:
     )
     min_relative_count: float = key(
         0.7, "a compound with fewer cells is never a rescue", "vehicle", low=0, high=1
+    )
+    min_other_kept: float = key(
+        0.8, "least share of non-senescent cells a senolytic leaves", low=0, high=1
     )
     min_replicates: int = key(
         2, "usable wells a hit needs at its dose, where planned", "wells", low=1

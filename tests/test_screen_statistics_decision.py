@@ -126,6 +126,7 @@ def test_a_clear_rescue_is_a_candidate() -> None:
         ({"low": -0.1}, "rescue"),
         ({"failed_plates": True}, "rescue"),
         ({"verdict": nearest(place(0.2, 1.0))}, "senolytic"),
+        ({"verdict": nearest(place(0.2, 1.0)), "n_non": 0.6}, "toxic"),
         ({"verdict": None}, "undecided"),
         ({"on_rescue_scale": False, "verdict": None}, "undecided"),
     ],

@@ -24,7 +24,7 @@ CLASSES: dict[str, tuple[str, str]] = {
         "Dilution",
         "Senescent cells stay while young ones multiply: the share falls, no cell turned.",
     ),
-    "toxic": ("Toxic", "Senescent and young cells are lost alike."),
+    "toxic": ("Toxic", "Senescent and young cells are both lost."),
     "cytostatic": ("Cytostatic", "Growth is arrested; cells are not lost."),
     "inducer": ("Inducer", "More senescent cells than in the stressed vehicle."),
     "other": (

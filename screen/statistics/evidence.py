@@ -81,7 +81,7 @@ def decide(e: Evidence, rules: CallRules) -> Decision:
         return Decision("undecided", False, "the cell number is unknown")
     if (e.off_axis_z or 0.0) > rules.off_axis_max:
         if verdict.nearest in LOSS and _loses_cells(e, rules):
-            return Decision(verdict.nearest, False, _LOOKS[verdict.nearest])
+            return _named(e, verdict, rules)
         why = "the cells look like neither healthy nor senescent ones"
         return Decision("other", False, why)
     if verdict.misfit_p < rules.misfit_p_min and not _loses_cells(e, rules):
@@ -92,7 +92,15 @@ def decide(e: Evidence, rules: CallRules) -> Decision:
     if verdict.runner_up == "rescue" and verdict.lead < rules.margin_min:
         why = f"{verdict.nearest} or rescue: cell number and score fit both"
         return Decision("undecided", False, why)
-    return Decision(verdict.nearest, False, _LOOKS[verdict.nearest])
+    return _named(e, verdict, rules)
+
+
+def _named(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
+    """The nearest class; one that spares no other cells is toxic, not senolytic."""
+    name = verdict.nearest
+    if name == "senolytic" and _below(e.n_non, rules.min_other_kept):
+        name = "toxic"
+    return Decision(name, False, _LOOKS[name])
 
 
 def _without_scale(e: Evidence, rules: CallRules) -> Decision:
@@ -154,7 +162,7 @@ _LOOKS = {
     "rescue": "senescent cells become fewer and other cells more by about as much",
     "senolytic": "senescent cells are lost and other cells stay",
     "dilution": "senescent cells stay and other cells multiply",
-    "toxic": "senescent and other cells are lost alike",
+    "toxic": "senescent and other cells are both lost",
     "cytostatic": "senescent cells stay and other cells are fewer",
     "inducer": "senescent cells become more at an equal cell number",
 }
