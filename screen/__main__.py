@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from plates.problems import Problem
+from screen.codes import USABLE
 from screen.command_line import Command, parse, unknown_verb
 from screen.errors import Outcome, Refusal, Terminated, printable, rendered, worst
 from screen.settings import VERBS
@@ -99,7 +100,7 @@ def _tell(outcome: Outcome, number: int | None) -> None:
     text = "\n".join(map(printable, outcome.message.splitlines()))
     prefix = "" if number is None else f"[job {number}] "
     written = [f"  {printable(str(path))}" for path in outcome.paths]
-    stream = sys.stdout if outcome.code in (0, 4, 8) else sys.stderr
+    stream = sys.stdout if outcome.code in USABLE else sys.stderr
     print("\n".join([prefix + text, *written]), file=stream, flush=True)
 
 

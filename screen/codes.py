@@ -20,6 +20,9 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+# With quarantined wells too, there is a table to go on with.
+USABLE = (ExitCode.COMPLETE, ExitCode.PARTIAL, ExitCode.QUARANTINE)
+
 EXIT_MEANINGS: dict[ExitCode, str] = {
     ExitCode.COMPLETE: "complete: every expected well is scored or declared absent",
     ExitCode.INTERNAL: "internal error; the path of a crash report is printed",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from screen.errors import Outcome, as_refusal, rendered, worst
+from screen.codes import USABLE
+from screen.errors import worst
 
 SHOWN = 25
 
@@ -24,21 +23,12 @@ def main() -> int:
     if set(asked) - {"seed", "screen"} or len(asked) != len(sys.argv) - 1:
         print("usage: python -m screen.demo [seed=1] [screen=reference]")
         return 2
-    seed, screen = asked.get("seed", "1"), asked.get("screen", "reference")
-    try:
-        return demo(seed, screen)
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        refused = as_refusal(error)
-        if refused is None:
-            raise
-        print(rendered(refused.problems), file=sys.stderr)
-        return refused.code
+    return demo(asked.get("seed", "1"), asked.get("screen", "reference"))
 
 
 def demo(seed: str, screen: str) -> int:
-    """Run the five verbs one after the other and show what came out."""
+    """Run the verbs one after the other, as typed, and show what came out; stops at
+    one that failed."""
     name = f"demo-{screen}-{seed}"
     campaign, model = Path("campaigns") / name, Path("models") / name
     for old in (campaign, model, Path("runs") / name):
@@ -50,29 +40,26 @@ def demo(seed: str, screen: str) -> int:
         "train": [f"campaign={campaign}", f"out={model}", f"seed={seed}"],
         "run": run,
     }
-    outcomes = [_step(verb, words) for verb, words in steps.items()]
+    codes = []
+    for verb, words in steps.items():
+        codes.append(_step(verb, words))
+        if codes[-1] not in USABLE:
+            return codes[-1]
     show(campaign, Path("runs") / name)
     print(f"\nall of it in {time.monotonic() - begun:.0f} s")
     print(f"report: {Path('runs') / name / 'report.html'} (open it in a browser)")
-    return worst(outcome.code for outcome in outcomes)
+    return worst(codes)
 
 
-def _step(verb: str, words: list[str]) -> Outcome:
-    from screen.compose import settings_of
+def _step(verb: str, words: list[str]) -> int:
+    # Imported late: workers of simulate import this module, and need none of it.
+    from screen.__main__ import main as senoscreen
 
     print(f"\n$ senoscreen {verb} {' '.join(words)}", flush=True)
     begun = time.monotonic()
-    outcome = _function(verb)(settings_of(verb, words))
-    seconds = time.monotonic() - begun
-    print(f"{outcome.message}\n({seconds:.0f} s)", flush=True)
-    return outcome
-
-
-def _function(verb: str) -> Callable[..., Outcome]:
-    # Imported late: workers of simulate import this module, and need none of it.
-    module = importlib.import_module(f"screen.{'run_all' if verb == 'run' else verb}")
-    function: Callable[..., Outcome] = module.run
-    return function
+    code = senoscreen([verb, *words])
+    print(f"({time.monotonic() - begun:.0f} s)", flush=True)
+    return code
 
 
 def show(campaign: Path, run: Path) -> None:

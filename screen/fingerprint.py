@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from plates.store import Plate, plate_sha256
+from screen.durable import fsync_folder
 from screen.errors import refusal
-from screen.ledger import fsync_folder
 from screen.models import Model
 from screen.provenance import write_json
 from screen.settings import ScoreVerb

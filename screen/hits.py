@@ -10,7 +10,7 @@ import polars as pl
 import xarray as xr
 
 from plates.wells import Well
-from screen.ledger import fsync_folder
+from screen.durable import fsync_folder
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 PLACE = ("plate", "row", "column", "well")

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plates.campaign import slug
+from screen.durable import fsync_folder, write_new
 from screen.records import Cells, RecordError, WellRecord, decode, encode, header_json
 
 SUFFIX = ".rec"
@@ -166,25 +167,6 @@ def _against_existing(temporary: Path, final: Path, data: bytes) -> str:
         os.replace(temporary, final)
         return "committed"
     return "differs"
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Create ``path`` (O_EXCL) with ``data`` on the disk itself."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make renames and links inside ``folder`` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_parquet(path: Path) -> pa.Table:

@@ -26,11 +26,13 @@ N_SCALE_FIELDS = 24
 
 @dataclass(frozen=True)
 class Lessons:
-    """Crops f32[n s s c] of control wells; ``well`` [n] indexes ``wells``."""
+    """Crops f32[n s s c] of control wells; ``well`` [n] indexes ``wells``; ``unread``
+    tells of each field that could not be trusted and taught nothing."""
 
     crops: NDArray[np.float32]
     well: NDArray[np.int64]
     wells: tuple[AnchorWell, ...]
+    unread: tuple[Problem, ...] = ()
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -55,7 +57,7 @@ def lesson_scale(
         fields += [
             f
             for i in plate.fields(well)[:1]
-            if (f := _read(plate, well, i)) is not None
+            if (f := _read(plate, well, i, [])) is not None
         ]
     if not fields:
         raise InputError(_nothing("no control well can be read"))
@@ -80,44 +82,55 @@ def gather_lessons(
     """
     gather = make_gatherer(finder.crop_px, finder.bin, window=window)
     finders: dict[tuple[tuple[int, int, int], str], Finder] = {}
-    parts, index = [], []
+    parts, index, unread = [], [], list[Problem]()
     for number, anchor in enumerate(wells):
         plate = plates[anchor.plate]
         key = (plate.field_shape, plate.spec.dtype)
         if key not in finders:
             finders[key] = make_finder(finder, intensity, *key)
-        well, size = Well.parse(anchor.well), finder.crop_px
-        cells = _well_crops(plate, well, finders[key], gather, size)
-        kept = _draw(cells, max_cells, seed, anchor)
+        none = np.zeros((0, *_crop(finder, plate)), np.float32)
+        crops = _well_crops(plate, anchor, finders[key], gather, unread)
+        kept = _draw(np.concatenate([none, *crops]), max_cells, seed, anchor)
         parts.append(kept)
         index.append(np.full(len(kept), number))
         on_well(1)
     if sum(map(len, parts)) == 0:
         raise InputError(_nothing(f"no cells in {len(wells)} control wells"))
-    return Lessons(np.concatenate(parts), np.concatenate(index), tuple(wells))
+    rows = np.concatenate(index)
+    return Lessons(np.concatenate(parts), rows, tuple(wells), tuple(unread))
+
+
+def _crop(finder: FinderSpec, plate: Plate) -> tuple[int, int, int]:
+    return finder.crop_px, finder.crop_px, len(plate.channels)
 
 
 def _well_crops(
-    plate: Plate, well: Well, find: Finder, gather: Callable[..., Any], size: int
-) -> NDArray[np.float32]:
-    parts = []
+    plate: Plate,
+    anchor: AnchorWell,
+    find: Finder,
+    gather: Callable[..., Any],
+    unread: list[Problem],
+) -> list[NDArray[np.float32]]:
+    parts, well = [], Well.parse(anchor.well)
     for index in plate.fields(well):
-        pixels = _read(plate, well, index)
+        pixels = _read(plate, well, index, unread)
         if pixels is None:
             continue
         found = find(jax.device_put(pixels))
         crops = np.asarray(gather(found.image, found.centres))
         parts.append(crops[: int(found.n_cells)])
-    n = len(plate.channels)
-    return np.concatenate(parts) if parts else np.zeros((0, size, size, n), np.float32)
+    return parts
 
 
-def _read(plate: Plate, well: Well, index: int) -> NDArray[Any] | None:
-    """A field's pixels; a field that cannot be trusted teaches nothing."""
+def _read(
+    plate: Plate, well: Well, index: int, unread: list[Problem]
+) -> NDArray[Any] | None:
+    """A field's pixels; one that cannot be trusted teaches nothing and is listed."""
     try:
         pixels = read_field(plate, well, index)
         refuse_constant(pixels, plate.channels, f"{plate.plate}/{well}/f{index}")
-    except FieldError:
+    except FieldError as error:
+        unread.append(error.problem)
         return None
     return pixels
 

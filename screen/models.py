@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from plates.problems import InputError, Problem
-from screen.ledger import fsync_folder, write_new
+from screen.durable import write_whole
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -94,19 +93,12 @@ def save_model(
         data = save(
             {k: np.ascontiguousarray(v) for k, v in weights[network.name].items()}
         )
-        _replace(folder / network.file, data)
+        write_whole(folder / network.file, data)
         networks.append({**asdict(network), "sha256": hashlib.sha256(data).hexdigest()})
     text = {"schema": SCHEMA, **asdict(spec), "networks": networks}
     path = folder / SPEC_FILE
-    _replace(path, (json.dumps(text, indent=1, sort_keys=True) + "\n").encode())
+    write_whole(path, (json.dumps(text, indent=1, sort_keys=True) + "\n").encode())
     return path
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    write_new(temporary, data)
-    os.replace(temporary, path)
-    fsync_folder(path.parent)
 
 
 def load_model(folder: Path) -> Model:

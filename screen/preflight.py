@@ -8,8 +8,8 @@ from pathlib import Path
 
 from plates.problems import InputError, Problem
 from plates.store import Plate
+from screen.durable import fsync_folder, write_new
 from screen.errors import refusal
-from screen.ledger import fsync_folder, write_new
 from screen.models import ModelSpec
 
 PIXEL_SIZE_TOLERANCE = 0.05

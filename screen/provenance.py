@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from screen.durable import write_whole
 from screen.errors import Refusal, refusal
 
 SCHEMA = 1
@@ -46,19 +47,7 @@ def sha256_file(path: Path) -> str:
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
     """Write a file whole or not at all: temporary file, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # without it the rename itself may not survive a power cut
-    finally:
-        os.close(folder)
+    write_whole(path, text.encode(), mode=mode)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,10 +1,9 @@
 """The verb run: score, call and report, one after the other."""
 
 from screen import call, report, score
+from screen.codes import USABLE
 from screen.errors import Outcome, worst
 from screen.settings import RunVerb
-
-_GOES_ON = (0, 4, 8)  # a run with quarantined wells still gets its table and report
 
 
 def run(settings: RunVerb) -> Outcome:
@@ -12,7 +11,7 @@ def run(settings: RunVerb) -> Outcome:
     outcomes: list[Outcome] = []
     for step in (score.run, call.run, report.run):
         outcomes.append(step(settings))
-        if outcomes[-1].code not in _GOES_ON:
+        if outcomes[-1].code not in USABLE:
             break
     code = worst(outcome.code for outcome in outcomes)
     text = "\n".join(outcome.message for outcome in outcomes)

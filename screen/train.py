@@ -108,21 +108,37 @@ def fit_folds(
             learnt = tuple(w.key for w in fold.learnt)
             file = f"{fold.name}.safetensors"
             networks.append(NetworkSpec(fold.name, file, "", learnt, fold.unit))
-    spec = ModelSpec(
+    told = {
+        "seed": settings.seed,
+        "networks": summary,
+        "unread_fields": [str(problem) for problem in lessons.unread],
+    }
+    looks = asdict(finder), asdict(intensity)
+    return _spec(settings, first, looks, folds, tuple(networks), told), weights
+
+
+def _spec(
+    settings: TrainVerb,
+    first: Plate,
+    looks: tuple[dict[str, Any], dict[str, Any]],
+    folds: tuple[Fold, ...],
+    networks: tuple[NetworkSpec, ...],
+    told: dict[str, Any],
+) -> ModelSpec:
+    return ModelSpec(
         architecture=settings.network.name,
         crop_px=settings.network.crop_px,
         window=_has_window(settings),
         channels=first.channels,
         pixel_size_um=first.pixel_size_um,
-        finder=asdict(finder),
-        intensity=asdict(intensity),
+        finder=looks[0],
+        intensity=looks[1],
         anchors=asdict(settings.anchors),
         threshold=settings.threshold,
         split=_split_name(folds),
-        networks=tuple(networks),
-        summary={"seed": settings.seed, "networks": summary},
+        networks=networks,
+        summary=told,
     )
-    return spec, weights
 
 
 def _has_window(settings: TrainVerb) -> bool:
@@ -208,4 +224,5 @@ def _told(spec: ModelSpec, path: Path) -> str:
         lines.append(
             f"  {name}: {told['n_wells']} wells, {told['n_crops']} cells; {shown}"
         )
+    lines += [f"  taught nothing: {text}" for text in spec.summary["unread_fields"]]
     return "\n".join(lines)
