@@ -5,14 +5,14 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from screen.field_groups import FinderSettings as FinderSettings
+from screen.field_groups import IntensitySettings as IntensitySettings
 from screen.groups import REQUIRED as REQUIRED
 from screen.groups import AnchorSettings as AnchorSettings
 from screen.groups import AnchorsSettings as AnchorsSettings
 from screen.groups import AugmentSettings as AugmentSettings
 from screen.groups import ClusterSettings as ClusterSettings
 from screen.groups import DecisionSettings as DecisionSettings
-from screen.groups import FinderSettings as FinderSettings
-from screen.groups import IntensitySettings as IntensitySettings
 from screen.groups import LedgerSettings as LedgerSettings
 from screen.groups import LockSettings as LockSettings
 from screen.groups import NetworkSettings as NetworkSettings

@@ -1,0 +1,44 @@
+"""The groups of settings that say how a field of pixels is looked at."""
+
+# ruff: noqa: RUF009 - key() returns a dataclass field, made once a class
+
+from dataclasses import dataclass
+
+from screen.groups import key
+
+
+@dataclass
+class FinderSettings:
+    """How the cells of a field are found."""
+
+    kind: str = key(
+        "centres",
+        "single cells, or whole-field tiles where there are none",
+        choices=("centres", "tiles"),
+    )
+    channel: str = key("", "channel to look at; empty = the first one")
+    polarity: str = key(
+        "bright",
+        "cells are brighter than, or only rougher than, the background",
+        choices=("bright", "texture"),
+    )
+    radius_um: float = key(5.0, "usual radius of a nucleus", "um", low=0.1, high=500)
+    min_contrast: float = key(
+        4.0, "least height above background", "background sd", low=0, high=1000
+    )
+    max_cells: int = key(512, "most cells kept in a field", "cells", low=1, high=16384)
+    border_px: int = key(0, "rim of a field without centres", "px", low=0, high=512)
+    stride_px: int = key(
+        0, "step of the grid of tiles; 0 = crop_px", "binned px", low=0, high=512
+    )
+
+
+@dataclass
+class IntensitySettings:
+    """How raw intensities are brought to one scale."""
+
+    kinds: list[str] = key(
+        ["fluorescence"],
+        "fluorescence or transmitted, one for all channels or one for each",
+        choices=("fluorescence", "transmitted"),
+    )
