@@ -66,6 +66,8 @@ CFG_OPTION_UNKNOWN | REFUSE | USAGE | the group has no such option | choose one 
 CFG_VALUE_TYPE | REFUSE | USAGE | the value is of another type | give a value of the type
 CFG_VALUE_RANGE | REFUSE | USAGE | the value is not allowed | give an allowed value
 CFG_INTERPOLATION | REFUSE | USAGE | values are taken as they are | write the value itself
+CFG_FILE_LIMIT | REFUSE | USAGE | an option file is too large, too deep or full of aliases | write the values out
+CFG_FILE_INVALID | REFUSE | USAGE | an option file is no YAML | correct the file
 CFG_INVALID | REFUSE | USAGE | the settings do not fit together | see the message
 PATH_ESCAPE | REFUSE | REFUSED | a path leaves its folder | use a path inside
 INPUT_MISSING | REFUSE | REFUSED | an input is not there | check the path

@@ -1,8 +1,10 @@
 """Hydra at work: schemas registered, a verb's settings composed from conf/."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -13,6 +15,7 @@ from screen.errors import refusal
 from screen.paths import conf_dir
 from screen.settings import VERBS
 from screen.values import Value
+from screen.yaml_limits import check_options
 
 
 def register() -> None:
@@ -39,10 +42,24 @@ def _spelt(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
+def option_files(verb: str, job: Job) -> list[Path]:
+    """The files of conf/ that a verb's settings are composed from, its own one first."""
+    own = conf_dir() / f"{verb}.yaml"
+    check_options([own])
+    listed = yaml.safe_load(own.read_text(encoding="utf-8"))["defaults"]
+    usual = {k: v for item in listed if isinstance(item, dict) for k, v in item.items()}
+    chosen = {**usual, **job.groups}
+    return [
+        own,
+        *(conf_dir() / name / f"{option}.yaml" for name, option in chosen.items()),
+    ]
+
+
 def compose_config(verb: str, job: Job) -> DictConfig:
     """The whole configuration of a verb for one job."""
     register()
     folder = str(conf_dir().resolve())
+    check_options(option_files(verb, job))
     with initialize_config_dir(version_base="1.3", config_dir=folder):
         return compose(config_name=verb, overrides=overrides_of(job))
 
