@@ -49,10 +49,8 @@ def option_files(verb: str, job: Job) -> list[Path]:
     listed = yaml.safe_load(own.read_text(encoding="utf-8"))["defaults"]
     usual = {k: v for item in listed if isinstance(item, dict) for k, v in item.items()}
     chosen = {**usual, **job.groups}
-    return [
-        own,
-        *(conf_dir() / name / f"{option}.yaml" for name, option in chosen.items()),
-    ]
+    files = [conf_dir() / name / f"{opt}.yaml" for name, opt in chosen.items() if opt]
+    return [own, *files]
 
 
 def compose_config(verb: str, job: Job) -> DictConfig:
