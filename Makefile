@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench wheel lock clean
+.PHONY: help setup demo test check format lint types bench soak interop docs wheel lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: lint types test ## format, lint, types, tests
 
 bench: $(V)/.ok ## run every bench (BENCH_ARGS=--quick for a short look)
 	@set -e; for b in bench/bench_*.py; do echo "== $$b"; $(BIN)/python $$b $(BENCH_ARGS); done
+
+docs: $(V)/.ok ## write docs/codes.md from the registry of codes
+	@$(BIN)/python -m screen.codes_page
 
 wheel: $(V)/.ok ## build the wheel, install it in a scratch environment and use it from /
 	@bash bench/try_wheel.sh $(BIN)
