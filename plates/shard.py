@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ blosc.use_threads = False
 
 LARGEST_CHUNK_PX = 1080
 _CRC_BYTES = 4
+_ABSENT = 2**64 - 1
 _BLOSC_HEADER_BYTES = 16
 _COMPRESSOR = Blosc(cname="zstd", clevel=3, shuffle=Blosc.SHUFFLE)
 
@@ -38,11 +39,10 @@ class ShardLayout:
     endian: str  # "little" or "big", on disk
 
     @classmethod
-    def of_field(cls, field_shape: tuple[int, int, int], dtype: str) -> "ShardLayout":
-        """The layout in which a (c, y, x) field is written."""
-        c, y, x = field_shape
-        chunk = (1, 1, 1, _chunk_length(y), _chunk_length(x))
-        return cls((1, c, 1, y, x), chunk, dtype, "little")
+    def of_shape(cls, shape: tuple[int, ...], dtype: str) -> "ShardLayout":
+        """The layout in which a (t, c, z, y, x) field is written."""
+        chunk = (1, 1, 1, _chunk_length(shape[3]), _chunk_length(shape[4]))
+        return cls(shape, chunk, dtype, "little")
 
     @classmethod
     def of_json(cls, metadata: Mapping[str, Any]) -> "ShardLayout":
@@ -142,25 +142,57 @@ class ShardLayout:
             yield tuple(slice(a, b) for a, b in zip(corner, ends, strict=True))
 
 
+class ShardEncoder:
+    """The chunks of one shard, plane by plane in any order; `write` takes the bytes.
+
+    It holds one chunk at a time, so a shard may be larger than the memory.
+    """
+
+    def __init__(self, layout: ShardLayout, write: Callable[[bytes], object]) -> None:
+        """An encoder of chunks that hold one plane's part each."""
+        if layout.chunk[:3] != (1, 1, 1):
+            raise ValueError(f"chunks must lie in one plane, got {layout.chunk}")
+        self._layout = layout
+        self._write = write
+        self._index = np.full((*layout.grid, 2), _ABSENT, "<u8")
+        self._offset = 0
+        self._padded = np.zeros(layout.chunk[3:], _disk_dtype(layout))
+
+    def add(self, t: int, c: int, z: int, plane: np.ndarray[Any, Any]) -> None:
+        """Encode one whole plane (y, x)."""
+        if plane.shape != self._layout.shape[3:]:
+            raise ValueError(f"plane {plane.shape} of a shard {self._layout.shape}")
+        height, width = self._layout.chunk[3:]
+        for row, column in np.ndindex(*self._layout.grid[3:]):
+            y, x = row * height, column * width
+            chunk = _with_crc(self._compressed(plane[y : y + height, x : x + width]))
+            self._index[t, c, z, row, column] = self._offset, len(chunk)
+            self._offset += len(chunk)
+            self._write(chunk)
+
+    def finish(self) -> None:
+        """Write the index; ValueError if a plane was never added."""
+        if (self._index == _ABSENT).any():
+            raise ValueError("a shard is written whole, and planes of it are absent")
+        self._write(_with_crc(self._index.tobytes()))
+
+    def _compressed(self, part: np.ndarray[Any, Any]) -> bytes:
+        if part.shape != self._padded.shape:
+            self._padded[...] = 0
+            self._padded[tuple(slice(n) for n in part.shape)] = part
+            part = self._padded
+        whole = np.ascontiguousarray(part, self._padded.dtype)
+        return bytes(_COMPRESSOR.encode(whole))
+
+
 def encode_shard(pixels: np.ndarray[Any, Any], layout: ShardLayout) -> bytes:
     """Bytes of the shard that holds `pixels` (t, c, z, y, x)."""
-    chunks: list[bytes] = []
-    index = np.empty((math.prod(layout.grid), 2), "<u8")
-    offset = 0
-    padded = np.zeros(layout.chunk, _disk_dtype(layout))
-    for number, box in enumerate(layout.boxes()):
-        part = pixels[box]
-        if part.shape == layout.chunk:
-            whole = np.ascontiguousarray(part, _disk_dtype(layout))
-        else:
-            padded[...] = 0
-            padded[tuple(slice(n) for n in part.shape)] = part
-            whole = padded
-        chunk = _with_crc(_COMPRESSOR.encode(whole))
-        index[number] = offset, len(chunk)
-        chunks.append(chunk)
-        offset += len(chunk)
-    return b"".join([*chunks, _with_crc(index.tobytes())])
+    parts: list[bytes] = []
+    encoder = ShardEncoder(layout, parts.append)
+    for t, c, z in np.ndindex(*layout.shape[:3]):
+        encoder.add(t, c, z, pixels[t, c, z])
+    encoder.finish()
+    return b"".join(parts)
 
 
 def decode_shard(data: bytes, layout: ShardLayout) -> np.ndarray[Any, Any]:

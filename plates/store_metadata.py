@@ -1,30 +1,27 @@
-"""The metadata of an OME-Zarr plate (NGFF 0.5): what is written, and how it is read back."""
+"""What a plate holds, and the metadata that say so on disk: OME-Zarr, NGFF 0.5."""
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from plates.problems import InputError, Problem
-from plates.shard import LayoutError, ShardLayout
+from plates.shard import ShardLayout
 from plates.wells import PlateFormat, Well
 
 NGFF_VERSION = "0.5"
-LEVEL = "0"  # the only resolution level, at full size
+LEVEL = "0"  # the resolution level at full size
 SHARD = "c/0/0/0/0/0"  # the only shard of a level
 INGEST = "ingest.json"
 AXES = ("t", "c", "z", "y", "x")
 LARGEST_FIELD_PX = 1_000_000_000
-_N_SAMPLED_IMAGES = 3
-_LARGEST_JSON_BYTES = 16_000_000
 _COLOURS = ("808080", "00FF00", "FF0000", "0000FF", "FF00FF", "00FFFF", "FFFF00")
 
 
 @dataclass(frozen=True)
 class PlateSpec:
-    """What a plate holds: `field_shape` is (c, y, x), the same for every field."""
+    """What a plate holds: `field_shape` is (c, y, x), the same for every field.
+
+    Level n of `n_levels` is the field at 1 / 2**n of its width. `z_step_um` is the
+    distance of the planes of a stack, None where there is no stack or none is known.
+    """
 
     plate: str
     format: PlateFormat
@@ -34,6 +31,10 @@ class PlateSpec:
     pixel_size_um: float
     field_shape: tuple[int, int, int]
     dtype: str
+    n_times: int = 1
+    n_z: int = 1
+    z_step_um: float | None = None
+    n_levels: int = 1
 
     def __post_init__(self) -> None:
         """Raise ValueError if the parts do not fit together."""
@@ -53,16 +54,43 @@ class PlateSpec:
             )
         if not self.pixel_size_um > 0:
             raise ValueError(f"pixel_size_um must be > 0, got {self.pixel_size_um}")
+        self._check_depth()
         outside = [str(w) for w in self.wells if not self.format.contains(w)]
         if outside or len(set(self.wells)) != len(self.wells) or not self.wells:
             raise ValueError(
                 f"wells must be distinct and on the plate, outside: {outside}"
             )
 
+    def _check_depth(self) -> None:
+        if min(self.n_times, self.n_z) < 1:
+            raise ValueError(
+                f"n_times and n_z must be positive, got {self.n_times} and {self.n_z}"
+            )
+        if not 1 <= self.n_levels <= min(self.field_shape[1:]).bit_length():
+            raise ValueError(
+                f"{self.n_levels} levels do not fit a field of {self.field_shape}"
+            )
+        if self.z_step_um is not None and not (self.n_z > 1 and self.z_step_um > 0):
+            raise ValueError(
+                f"z_step_um must be > 0 and of a stack, got {self.z_step_um} "
+                f"for {self.n_z} planes"
+            )
+
+    @property
+    def stack_shape(self) -> tuple[int, int, int, int, int]:
+        """(t, c, z, y, x) of every field."""
+        c, y, x = self.field_shape
+        return (self.n_times, c, self.n_z, y, x)
+
     @property
     def layout(self) -> ShardLayout:
         """How each field's pixels lie on disk."""
-        return ShardLayout.of_field(self.field_shape, self.dtype)
+        return self.level_layout(0)
+
+    def level_layout(self, level: int) -> ShardLayout:
+        """How the pixels of one resolution level lie on disk."""
+        *outer, y, x = self.stack_shape
+        return ShardLayout.of_shape((*outer, y >> level, x >> level), self.dtype)
 
 
 def group_json(ome: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -98,17 +126,13 @@ def well_json(fields: tuple[int, ...]) -> dict[str, Any]:
 
 def image_json(spec: PlateSpec) -> dict[str, Any]:
     """The zarr.json of one field's image group."""
-    kinds = {"t": "time", "c": "channel"}
-    axes = [
-        {"name": name, "type": kinds[name]}
-        if name in kinds
-        else {"name": name, "type": "space", "unit": "micrometer"}
-        for name in AXES
-    ]
-    pixel = spec.pixel_size_um
-    scale = {"type": "scale", "scale": [1.0, 1.0, 1.0, pixel, pixel]}
-    dataset = {"path": LEVEL, "coordinateTransformations": [scale]}
-    multiscale = {"name": spec.plate, "axes": axes, "datasets": [dataset]}
+    multiscale = {
+        "name": spec.plate,
+        "axes": [_axis(name, spec) for name in AXES],
+        "datasets": [_dataset(spec, level) for level in range(spec.n_levels)],
+    }
+    if spec.n_levels > 1:
+        multiscale["type"] = "mean"
     top = 2 ** (8 if spec.dtype == "uint8" else 16) - 1
     window = {"min": 0, "max": top, "start": 0, "end": top}
     channels = [
@@ -123,175 +147,22 @@ def image_json(spec: PlateSpec) -> dict[str, Any]:
     return group_json({"multiscales": [multiscale], "omero": {"channels": channels}})
 
 
-def refusal(code: str, where: object, found: str, remedy: str) -> InputError:
-    """The error that refuses a plate for one fault of its metadata."""
-    why = "the plate cannot be read for certain"
-    return InputError([Problem(code, str(where), found, why, remedy)])
+def _axis(name: str, spec: PlateSpec) -> dict[str, str]:
+    if name in ("t", "c"):
+        return {"name": name, "type": {"t": "time", "c": "channel"}[name]}
+    axis = {"name": name, "type": "space", "unit": "micrometer"}
+    if name == "z" and spec.z_step_um is None and spec.n_z > 1:
+        del axis["unit"]
+    return axis
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a metadata file; InputError if it is absent, forbidden or no JSON."""
-    again = "copy or ingest the plate again"
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise refusal("PLATE_META_MISSING", path, "no such file", again) from None
-    except PermissionError:
-        raise forbidden(path) from None
-    if len(data) > _LARGEST_JSON_BYTES:
-        found = f"{len(data)} bytes, limit json_bytes={_LARGEST_JSON_BYTES}"
-        raise refusal("LIMIT_EXCEEDED", path, found, again)
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        found = f"not JSON: {error}"
-        raise refusal("PLATE_META_INVALID", path, found, again) from None
-    if not isinstance(content, dict):
-        found = f"a JSON {type(content).__name__}, an object is needed"
-        raise refusal("PLATE_META_INVALID", path, found, again)
-    return content
-
-
-def forbidden(path: object) -> InputError:
-    """The error for a file that this user may not read: it is not a missing file."""
-    remedy = "give the running user the right to read it"
-    return refusal("STORE_FORBIDDEN", path, "permission denied", remedy)
-
-
-def ome_block(path: Path, key: str) -> dict[str, Any]:
-    """The part `key` of the `ome` attributes in the zarr.json at `path`."""
-    content = read_json(path)
-    remedy = "give an OME-Zarr 0.5 plate, or ingest the images again"
-    ome = (content.get("attributes") or {}).get("ome")
-    if not isinstance(ome, dict) or key not in ome:
-        raise refusal("PLATE_META_MISSING", path, f"no ome.{key}", remedy)
-    if ome.get("version") != NGFF_VERSION:
-        found = f"NGFF version {ome.get('version')!r}, readable: {NGFF_VERSION}"
-        raise refusal("ZARR_UNSUPPORTED", path, found, remedy)
-    return ome
-
-
-def parse_wells(plate: dict[str, Any], where: Path) -> tuple[Well, ...]:
-    """The plate's wells; InputError with examples if an index contradicts its path."""
-    rows = [str(row["name"]) for row in plate["rows"]]
-    columns = [str(column["name"]) for column in plate["columns"]]
-    wells: list[Well] = []
-    wrong: list[str] = []
-    for entry in plate["wells"]:
-        path = str(entry["path"])
-        if ".." in path or path.startswith("/"):
-            raise refusal("PATH_ESCAPE", where, f"well path {path!r}", "remove it")
-        row, column = int(entry["rowIndex"]), int(entry["columnIndex"])
-        fits = 0 <= row < len(rows) and 0 <= column < len(columns)
-        if not fits or path != f"{rows[row]}/{columns[column]}":
-            wrong.append(f"{path} with rowIndex {row}, columnIndex {column}")
-        else:
-            wells.append(Well.parse(path))
-    if wrong:
-        found = f"{len(wrong)} wells disagree with their path: {'; '.join(wrong[:3])}"
-        raise refusal("PLATE_INDEX_MISMATCH", where, found, "ingest the plate again")
-    return tuple(sorted(wells))
-
-
-def _parse_image(ome: dict[str, Any], where: Path) -> tuple[tuple[str, ...], float]:
-    """Channel names and pixel size in um of one image."""
-    multiscale = ome["multiscales"][0]
-    axes = tuple(axis["name"] for axis in multiscale["axes"])
-    if axes != AXES:
-        found = f"axes {axes}, readable: {AXES}"
-        raise refusal("AXES_UNKNOWN", where, found, "ingest the images again")
-    dataset = multiscale["datasets"][0]
-    if dataset["path"] != LEVEL:
-        found = f"level 0 at {dataset['path']!r}, readable: {LEVEL!r}"
-        raise refusal("ZARR_UNSUPPORTED", where, found, "ingest the images again")
-    scale = dataset["coordinateTransformations"][0]["scale"]
-    if scale[3] != scale[4]:
-        found = f"pixels of {scale[3]} x {scale[4]} um, square ones are needed"
-        raise refusal("ZARR_UNSUPPORTED", where, found, "ingest the images again")
-    names = tuple(str(channel["label"]) for channel in ome["omero"]["channels"])
-    return names, float(scale[4])
-
-
-def parse_layout(array_json: bytes, path: Path) -> ShardLayout:
-    """How a sampled array lies on disk; InputError if that is not readable here."""
-    remedy = "ingest the images again"
-    try:
-        layout = ShardLayout.of_json(json.loads(array_json))
-    except LayoutError as error:
-        raise refusal("ZARR_UNSUPPORTED", path, str(error), remedy) from None
-    if math.prod(layout.shard) > LARGEST_FIELD_PX:
-        found = f"a field of {layout.shape}, limit field_px={LARGEST_FIELD_PX}"
-        raise refusal("LIMIT_EXCEEDED", path, found, remedy)
-    if layout.shape[0] != 1 or layout.shape[2] != 1:
-        found = f"{layout.shape[0]} times and {layout.shape[2]} planes, readable: 1, 1"
-        raise refusal("ZARR_UNSUPPORTED", path, found, remedy)
-    return layout
-
-
-def parse_format(n_rows: int, n_columns: int, wells: tuple[Well, ...]) -> PlateFormat:
-    """The plate's own format, or the smallest standard one that holds a partial listing."""
-    for n_wells in (6, 12, 24, 48, 96, 384, 1536):
-        plate_format = PlateFormat.of(n_wells)
-        if (
-            plate_format.n_rows >= n_rows
-            and plate_format.n_columns >= n_columns
-            and all(map(plate_format.contains, wells))
-        ):
-            return plate_format
-    raise ValueError(f"{n_rows} rows x {n_columns} columns fit no standard plate")
-
-
-def read_omitted(path: Path) -> dict[tuple[Well, int], Problem]:
-    """The fields left out of a plate, each with its reason, from its ingest.json."""
-    if not (path / INGEST).exists():
-        return {}
-    return {
-        (Well.parse(entry["well"]), int(entry["field"])): Problem(
-            *(entry[key] for key in ("code", "where", "found", "why", "remedy"))
-        )
-        for entry in read_json(path / INGEST)["omitted"]
-    }
-
-
-def read_images(
-    path: Path, sampled: list[tuple[Well, int]]
-) -> set[tuple[tuple[str, ...], float, bytes]]:
-    """What the sampled images say; one without metadata costs itself, not the plate."""
-    images: set[tuple[tuple[str, ...], float, bytes]] = set()
-    absent: list[Problem] = []
-    for well, field in sampled:
-        try:
-            images.add(_read_image(path, well, field))
-        except InputError as error:
-            if error.problems[0].code != "PLATE_META_MISSING":
-                raise
-            absent.extend(error.problems)
-    if not images and absent:
-        raise InputError(absent)
-    return images
-
-
-def _read_image(
-    path: Path, well: Well, field: int
-) -> tuple[tuple[str, ...], float, bytes]:
-    image = path / well.path / str(field)
-    names, pixel_size_um = _parse_image(
-        ome_block(image / "zarr.json", "multiscales"), image
-    )
-    array = image / LEVEL / "zarr.json"
-    read_json(array)
-    return names, pixel_size_um, array.read_bytes()
-
-
-def sample_images(
-    listed: tuple[Well, ...], n_fields: int, omitted: Mapping[tuple[Well, int], Problem]
-) -> list[tuple[Well, int]]:
-    """A few fields that must be there, spread over the plate."""
-    present = [
-        next((well, f) for f in range(n_fields) if (well, f) not in omitted)
-        for well in listed
-    ]
-    if not present:
-        raise ValueError("no well is listed")
-    step = max(1, (len(present) - 1) // (_N_SAMPLED_IMAGES - 1))
-    return present[::step]
+def _dataset(spec: PlateSpec, level: int) -> dict[str, Any]:
+    """One level: its pixel is a mean of pixels, so its centre lies half of them further."""
+    pixel = spec.pixel_size_um * 2**level
+    scale = [1.0, 1.0, spec.z_step_um or 1.0, pixel, pixel]
+    transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
+    if level:
+        shift = (pixel - spec.pixel_size_um) / 2
+        translation = [0.0, 0.0, 0.0, shift, shift]
+        transformations.append({"type": "translation", "translation": translation})
+    return {"path": str(level), "coordinateTransformations": transformations}

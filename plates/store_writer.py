@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from plates.problems import InputError, Problem
-from plates.shard import encode_shard
 from plates.store_metadata import (
     INGEST,
     LEVEL,
@@ -24,17 +22,17 @@ from plates.store_metadata import (
     plate_json,
     well_json,
 )
+from plates.store_stream import PARTIAL, FieldStream, beside
 from plates.wells import Well
 
 _PENDING_ROOT = ".zarr.json.pending"
-_PARTIAL = ".partial"
 
 Omitted = Mapping[tuple[Well, int], Problem]
 
 
 def partial_path(path: Path) -> Path:
     """The hidden folder beside `path` in which the plate is written."""
-    return path.with_name(f".{path.name}{_PARTIAL}")
+    return path.with_name(f".{path.name}{PARTIAL}")
 
 
 def create_plate(path_tmp: Path, spec: PlateSpec) -> None:
@@ -44,7 +42,7 @@ def create_plate(path_tmp: Path, spec: PlateSpec) -> None:
     _write_json(path_tmp / _PENDING_ROOT, plate_json(spec))
     group, image = _dump(group_json()), _dump(image_json(spec))
     well_block = _dump(well_json(tuple(range(spec.n_fields))))
-    array = _dump(spec.layout.to_json())
+    arrays = [_dump(spec.level_layout(n).to_json()) for n in range(spec.n_levels)]
     for row in sorted({well.row_name for well in spec.wells}):
         (path_tmp / row).mkdir()
         (path_tmp / row / "zarr.json").write_bytes(group)
@@ -53,10 +51,11 @@ def create_plate(path_tmp: Path, spec: PlateSpec) -> None:
         folder.mkdir()
         (folder / "zarr.json").write_bytes(well_block)
         for field in range(spec.n_fields):
-            level = folder / str(field) / LEVEL
-            level.mkdir(parents=True)
+            for number, array in enumerate(arrays):
+                level = folder / str(field) / str(number)
+                level.mkdir(parents=True)
+                (level / "zarr.json").write_bytes(array)
             (folder / str(field) / "zarr.json").write_bytes(image)
-            (level / "zarr.json").write_bytes(array)
 
 
 def write_field(
@@ -66,18 +65,20 @@ def write_field(
     field: int,
     pixels: np.ndarray[Any, Any],
 ) -> None:
-    """Write one field (c, y, x) as one whole shard; any process may write any field once."""
-    if pixels.shape != spec.field_shape or pixels.dtype != np.dtype(spec.dtype):
+    """Write one field, pixels (c, y, x) or (t, c, z, y, x), with all its levels.
+
+    Any process may write any field once.
+    """
+    if pixels.ndim == 3 and (spec.n_times, spec.n_z) == (1, 1):
+        pixels = pixels[None, :, None]
+    if pixels.shape != spec.stack_shape or pixels.dtype != np.dtype(spec.dtype):
         raise ValueError(
-            f"field must be {spec.dtype}{spec.field_shape}, "
+            f"field must be {spec.dtype}{spec.stack_shape}, "
             f"got {pixels.dtype}{pixels.shape} for {spec.plate}/{well}/f{field}"
         )
-    if well not in spec.wells or not 0 <= field < spec.n_fields:
-        raise ValueError(f"{spec.plate} has no field {field} in well {well}")
-    layout = spec.layout
-    shard = path_tmp / well.path / str(field) / LEVEL / SHARD
-    shard.parent.mkdir(parents=True, exist_ok=True)
-    _write_atomically(shard, encode_shard(pixels[None, :, None], layout))
+    with FieldStream(path_tmp, spec, well, field) as stream:
+        for t, c, z in np.ndindex(*spec.stack_shape[:3]):
+            stream.write(t, c, z, pixels[t, c, z])
 
 
 def finish_plate(
@@ -105,7 +106,7 @@ def finish_plate(
     empty = {well.path for well in wells if not (path_tmp / well.path).exists()}
     plate["wells"] = [entry for entry in plate["wells"] if entry["path"] not in empty]
     _write_json(path_tmp / INGEST, _ingest_json(omitted, notes or {}))
-    for leftover in path_tmp.rglob(f"*{_PARTIAL}"):
+    for leftover in path_tmp.rglob(f"*{PARTIAL}"):
         leftover.unlink()
     # One flush for some thousand small files: an fsync of each costs far more.
     os.sync()
@@ -128,7 +129,7 @@ class FieldWriter:
         self.notes: dict[str, Any] = {}
 
     def __call__(self, well: Well, field: int, pixels: np.ndarray[Any, Any]) -> None:
-        """Write one field, pixels (c, y, x)."""
+        """Write one field, pixels (c, y, x) or (t, c, z, y, x)."""
         write_field(self.path_tmp, self.spec, well, field, pixels)
 
     def omit(self, well: Well, field: int, problem: Problem) -> None:
@@ -214,8 +215,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _write_atomically(path: Path, data: bytes) -> None:
     """Write beside and rename: a killed writer never leaves a short file at `path`."""
-    writer = f"{os.getpid()}.{threading.get_ident()}"
-    partial = path.with_name(f".{path.name}.{writer}{_PARTIAL}")
+    partial = beside(path)
     partial.write_bytes(data)
     os.replace(partial, path)
 

@@ -145,7 +145,7 @@ def test_shard_of_any_chunking_and_endianness_round_trips_through_json(
     ("n_px", "chunk"), [(540, 540), (1080, 1080), (1081, 541), (2160, 1080)]
 )
 def test_chunks_are_at_most_1080_px_wide(n_px: int, chunk: int) -> None:
-    layout = ShardLayout.of_field((1, n_px, 7), "uint16")
+    layout = ShardLayout.of_shape((1, 1, 1, n_px, 7), "uint16")
     assert layout.chunk == (1, 1, 1, chunk, 7)
 
 
@@ -220,7 +220,7 @@ def test_a_sampled_image_without_metadata_costs_only_its_field(plate: Plate) -> 
 
 
 def test_a_field_of_another_shape_is_refused(plate: Plate) -> None:
-    other = ShardLayout.of_field((2, 12, 11), "uint16")
+    other = ShardLayout.of_shape((1, 2, 1, 12, 11), "uint16")
     (plate.path / "B/3/1/0/zarr.json").write_text(json.dumps(other.to_json()))
     with pytest.raises(FieldError, match="IMG_SHAPE_MISMATCH"):
         read_field(plate, B3, 1)
@@ -417,7 +417,7 @@ def test_a_plate_with_unsure_metadata_is_refused(
 
 
 def test_a_metadata_bomb_is_refused_before_any_allocation(plate: Plate) -> None:
-    bomb = ShardLayout.of_field((2, 10**7, 10**7), "uint16")
+    bomb = ShardLayout.of_shape((1, 2, 1, 10**7, 10**7), "uint16")
     for well in plate.wells:
         bomb_json = json.dumps({**bomb.to_json()})
         (plate.path / well.path / "0/0/zarr.json").write_text(bomb_json)

@@ -1,0 +1,93 @@
+"""The pixels of one field, or the reason why they are not certain."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plates.problems import FieldError, Problem
+from plates.shard import ShardError, ShardLayout, decode_shard
+from plates.store_metadata import LEVEL, SHARD
+from plates.store_parsing import forbidden, refusal
+from plates.store_plate import Plate
+from plates.wells import Well
+
+
+def read_field(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
+    """Pixels (c, y, x) of one field in native byte order; FieldError if they are not sure.
+
+    InputError if the plate holds several times or planes (PLATE_PLANES), or if the
+    operating system forbids the file: that is no missing field.
+    """
+    spec = plate.spec
+    if (spec.n_times, spec.n_z) != (1, 1):
+        found = f"{spec.n_times} time points and {spec.n_z} z planes a field"
+        remedy = "ingest it again with z=max and one time point"
+        raise refusal("PLATE_PLANES", plate.plate, found, remedy)
+    return read_stack(plate, well, field)[0, :, 0]
+
+
+def read_stack(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
+    """Pixels (t, c, z, y, x) of one field in native byte order; errors as `read_field`."""
+    if field not in plate.fields(well):
+        raise ValueError(f"plate {plate.plate} has no field {field} in well {well}")
+    if (well, field) in plate.omitted:
+        raise FieldError(plate.omitted[well, field])
+    level = plate.path / well.path / str(field) / LEVEL
+    layout = _field_layout(plate, well, field, level / "zarr.json")
+    data = _read_shard(plate, well, field, level / SHARD)
+    try:
+        return decode_shard(data, layout)
+    except ShardError as error:
+        raise _field_error(plate, well, field, "CHUNK_CORRUPT", str(error)) from error
+
+
+def _read_shard(plate: Plate, well: Well, field: int, shard: Path) -> bytes:
+    # A zero-byte shard decodes to zeros in Zarr: the size is looked at first.
+    try:
+        size = shard.stat().st_size
+        if size == 0:
+            raise _field_error(plate, well, field, "CHUNK_EMPTY", f"0 bytes in {shard}")
+        if not os.path.realpath(shard).startswith(
+            os.path.realpath(plate.path) + os.sep
+        ):
+            found = "a link leads out of the plate"
+            raise refusal("PATH_ESCAPE", shard, found, "copy the plate whole")
+        return shard.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        found = f"no file {shard}"
+        raise _field_error(plate, well, field, "CHUNK_MISSING", found) from None
+    except PermissionError:
+        raise forbidden(shard) from None
+
+
+def _field_layout(plate: Plate, well: Well, field: int, path: Path) -> ShardLayout:
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        found = f"no file {path}"
+        raise _field_error(plate, well, field, "FIELD_META_MISSING", found) from None
+    except PermissionError:
+        raise forbidden(path) from None
+    if data == plate.array_json:
+        return plate.layout
+    try:
+        layout = ShardLayout.of_json(json.loads(data))
+    except ValueError as error:
+        found = f"{path}: {error}"
+        raise _field_error(plate, well, field, "FIELD_META_INVALID", found) from error
+    if (layout.shape, layout.dtype) != (plate.layout.shape, plate.layout.dtype):
+        found = f"{layout.dtype}{layout.shape}, the plate has {plate.layout.dtype}{plate.layout.shape}"
+        raise _field_error(plate, well, field, "IMG_SHAPE_MISMATCH", found)
+    return layout
+
+
+def _field_error(
+    plate: Plate, well: Well, field: int, code: str, found: str
+) -> FieldError:
+    where = f"{plate.plate}/{well}/f{field:02d}"
+    why = "its pixels are not certain, so the field is left out"
+    remedy = "copy or ingest the plate again and run the same command"
+    return FieldError(Problem(code, where, found, why, remedy))

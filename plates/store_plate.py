@@ -1,0 +1,55 @@
+"""An open plate: what is known of it without reading a pixel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from plates.problems import Problem
+from plates.shard import ShardLayout
+from plates.store_metadata import PlateSpec
+from plates.wells import PlateFormat, Well
+
+
+@dataclass(frozen=True)
+class Plate:
+    """An open plate; it holds no pixels and no file handle and may be pickled."""
+
+    path: Path
+    spec: PlateSpec
+    omitted: Mapping[tuple[Well, int], Problem]
+    layout: ShardLayout
+    array_json: bytes  # of a sampled array: equal bytes need no second parsing
+
+    @property
+    def plate(self) -> str:
+        """The plate's id."""
+        return self.spec.plate
+
+    @property
+    def format(self) -> PlateFormat:
+        """Rows and columns of the plate."""
+        return self.spec.format
+
+    @property
+    def wells(self) -> tuple[Well, ...]:
+        """The imaged wells in row-major order, those with every field left out included."""
+        return self.spec.wells
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channel names in the order of the pixels' first axis."""
+        return self.spec.channels
+
+    @property
+    def pixel_size_um(self) -> float:
+        """Edge of a pixel in micrometres."""
+        return self.spec.pixel_size_um
+
+    @property
+    def field_shape(self) -> tuple[int, int, int]:
+        """(c, y, x) of every field."""
+        return self.spec.field_shape
+
+    def fields(self, well: Well) -> tuple[int, ...]:
+        """The expected fields of a well; one left out at ingest raises when it is read."""
+        return tuple(range(self.spec.n_fields)) if well in self.spec.wells else ()

@@ -1,0 +1,83 @@
+"""One field written plane by plane: no more than a plane is in memory."""
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+
+from plates.pyramid import levels
+from plates.shard import ShardEncoder
+from plates.store_metadata import SHARD, PlateSpec
+from plates.wells import Well
+
+PARTIAL = ".partial"
+
+
+class FieldStream:
+    """A field being written, as a context: it exists if and only if the block succeeds.
+
+    Every level is one whole shard. Any process may write any field once.
+    """
+
+    def __init__(self, path_tmp: Path, spec: PlateSpec, well: Well, field: int) -> None:
+        """A stream into the unfinished plate at `path_tmp`; ValueError if it has no such field."""
+        if well not in spec.wells or not 0 <= field < spec.n_fields:
+            raise ValueError(f"{spec.plate} has no field {field} in well {well}")
+        folder = path_tmp / well.path / str(field)
+        self._spec = spec
+        self._where = f"{spec.plate}/{well}/f{field}"
+        self._shards = [folder / str(n) / SHARD for n in range(spec.n_levels)]
+        self._files: list[BinaryIO] = []
+        self._encoders: list[ShardEncoder] = []
+
+    def __enter__(self) -> Self:
+        """Open one file a level, beside the place of its shard."""
+        for level, shard in enumerate(self._shards):
+            shard.parent.mkdir(parents=True, exist_ok=True)
+            file = beside(shard).open("wb")
+            self._files.append(file)
+            layout = self._spec.level_layout(level)
+            self._encoders.append(ShardEncoder(layout, file.write))
+        return self
+
+    def write(self, t: int, c: int, z: int, plane: np.ndarray[Any, Any]) -> None:
+        """Write one plane (y, x) of the field and its smaller levels."""
+        spec = self._spec
+        if plane.shape != spec.field_shape[1:] or plane.dtype != np.dtype(spec.dtype):
+            raise ValueError(
+                f"plane must be {spec.dtype}{spec.field_shape[1:]}, "
+                f"got {plane.dtype}{plane.shape} for {self._where}"
+            )
+        planes = levels(plane, spec.n_levels)
+        for encoder, smaller in zip(self._encoders, planes, strict=True):
+            encoder.add(t, c, z, smaller)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Put the shards in their places, level 0 last, or remove what was written."""
+        try:
+            if kind is None:
+                for encoder in self._encoders:
+                    encoder.finish()
+            for file in self._files:
+                file.close()
+            if kind is None:
+                for shard in reversed(self._shards):
+                    os.replace(beside(shard), shard)
+        finally:
+            for file, shard in zip(self._files, self._shards, strict=False):
+                file.close()
+                beside(shard).unlink(missing_ok=True)
+
+
+def beside(path: Path) -> Path:
+    """Where this thread writes a file before it is renamed to `path`."""
+    writer = f"{os.getpid()}.{threading.get_ident()}"
+    return path.with_name(f".{path.name}.{writer}{PARTIAL}")
