@@ -123,6 +123,8 @@ IMG_TOO_LARGE | Q-field | PARTIAL | the image declares too many pixels | check t
 IMG_SHAPE_MISMATCH | Q-field | PARTIAL | the image has another size than the plate | check the file
 IMG_DTYPE_MISMATCH | Q-field | PARTIAL | the image has another type than the plate | check the file
 IMG_UNSUPPORTED_LAYOUT | Q-field | PARTIAL | colour, palette or 1-bit image | export it as grey
+IMG_PARTIAL_ZERO | Q-field | PARTIAL | whole rows of the image are zero | copy it again
+IMG_ACQUISITION_ERROR | Q-field | PARTIAL | the instrument reports that the image failed | image the field again
 IMG_NONFINITE | Q-field | PARTIAL | the image holds NaN or Inf | export it again
 IMG_PLANE_COUNT | Q-field | PARTIAL | the file has other planes than stated | check the export
 IMG_DUPLICATE | Q-field | PARTIAL | two files for one image | remove one
@@ -157,6 +159,12 @@ MAP_STATE_UNKNOWN | REFUSE | REFUSED | the state is no word of the list | correc
 MAP_UNIT_INVALID | REFUSE | REFUSED | the unit is unknown | use nM, uM, mM or M
 MAP_VALUE_INVALID | REFUSE | REFUSED | a value cannot be read | correct the line
 NO_FILES_MATCHED | REFUSE | REFUSED | the pattern fits no file | dry_run=true shows the names
+PATTERN_SLOW | REFUSE | REFUSED | the pattern takes too long on a name | simplify it: no repeat inside a repeat
+READER_UNKNOWN | REFUSE | REFUSED | the kind of export is not clear | give reader=
+EXPORT_PARTIAL | WARN | COMPLETE | the metadata state more than the folder holds | export again if it was imaged
+EXPORT_INVALID | REFUSE | REFUSED | the metadata of the export cannot be used | copy or export the plate again
+XML_INVALID | REFUSE | REFUSED | the XML is broken | copy or export the plate again
+XML_FORBIDDEN | REFUSE | REFUSED | the XML declares entities or a DTD | export the plate again
 PATTERN_INVALID | REFUSE | REFUSED | the pattern cannot be used | correct it
 PLATE_CHANNEL_MISMATCH | REFUSE | REFUSED | plates differ in channels | screen them apart
 PLATE_CHANNEL_UNKNOWN | REFUSE | REFUSED | files of an unnamed channel | name all channels

@@ -8,8 +8,9 @@ from plates.campaign import Campaign, PlateEntry, slug, write_campaign
 from plates.compounds import Library
 from plates.ingest import IngestReport, ingest_plate
 from plates.maps import PlateMap
+from plates.planes import Scan
 from plates.problems import Problem
-from plates.readers.tiff_folder import Scan, scan
+from plates.readers.tiff_folder import scan
 from plates.wells import PlateFormat
 from screen.codes import CODES
 from screen.errors import Outcome, Refusal, refusal, rendered
@@ -44,7 +45,7 @@ def _shown(found: Scan) -> Iterator[str]:
     n_wells = found.planes.select("plate", "well").unique().height
     yield f"{found.planes.height} files match, {found.n_ignored} do not"
     yield f"{len(found.plates)} plates, {n_wells} wells"
-    yield f"channels: {', '.join(found.channels) or 'as pages of each file'}"
+    yield f"channels: {', '.join(_tokens(found)) or 'as pages of each file'}"
     yield from (f"  {name}: {groups}" for name, groups in found.matches)
     yield from (f"  {name}: no match" for name in found.ignored)
 
@@ -53,8 +54,8 @@ def _plate_ids(
     settings: IngestVerb, found: Scan, plate_map: PlateMap
 ) -> dict[str, str]:
     """Plate id by the plate's name in the files; both sides must agree with the map."""
-    ids = {name: name for name in found.plates}
-    if found.plates == ("",):
+    ids = {facts.plate: facts.plate for facts in found.plates}
+    if ids.keys() == {""}:
         if not settings.plate and len(plate_map.plates) != 1:
             plates = ", ".join(plate_map.plates[:5])
             why = "the file names hold no plate and the map holds several"
@@ -84,11 +85,15 @@ def _stranger(plate: str, here: str, there: str) -> Problem:
 def _channels(settings: IngestVerb, found: Scan) -> Sequence[str]:
     if settings.channels:
         return settings.channels
-    if found.channels == ("",):
+    if _tokens(found) == ("",):
         why = "channels are known by name, and the file names hold none"
         remedy = "give channels=[...] in the order of the pages"
         raise refusal("CFG_KEY_MISSING", "channels", "no names", why, remedy)
-    return found.channels
+    return _tokens(found)
+
+
+def _tokens(found: Scan) -> tuple[str, ...]:
+    return tuple(found.planes["channel"].unique().sort())
 
 
 def _check_out(settings: IngestVerb) -> None:

@@ -10,9 +10,10 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plates.planes import PlaneError
 from plates.problems import InputError
-from plates.readers import READERS
-from plates.readers.tiff import LARGEST_PLANE_PX, TiffError, read_header, read_pixels
+from plates.readers import READERS, tiff
+from plates.readers.tiff import LARGEST_PLANE_PX, read_header, read_pixels
 from plates.readers.tiff_folder import scan
 from plates.wells import PlateFormat, Well
 
@@ -36,9 +37,9 @@ def test_names_of_column_then_row_give_the_well(tmp_path: Path, well: Well) -> N
 
 def test_every_group_is_kept_as_text(tmp_path: Path) -> None:
     touch(tmp_path, "P1_B03_s2_w1.tif")
-    row = scan(tmp_path, FULL).planes.drop("path").to_dicts()
+    row = scan(tmp_path, FULL).planes.drop("path", "x_um", "y_um", "z_um").to_dicts()
     expected = {"plate": "P1", "well": "B03", "field": "2", "channel": "1"}
-    assert row == [{**expected, "z": "", "t": ""}]
+    assert row == [{**expected, "z": "", "t": "", "page": 0}]
 
 
 def test_report_shows_first_matches_and_ignored_files(tmp_path: Path) -> None:
@@ -59,13 +60,13 @@ def test_report_shows_first_matches_and_ignored_files(tmp_path: Path) -> None:
         "~x",
     }
     assert "IGNORED_FILES" in str(found.warnings[0])
-    assert "4 files do not fit" in str(found.warnings[0])
+    assert "4 files hold no plane" in str(found.warnings[0])
 
 
 def test_a_pattern_with_a_slash_reads_folders(tmp_path: Path) -> None:
     touch(tmp_path, "P1/A01.tif", "P2/A01.tif")
-    found = READERS["tiff_folder"](tmp_path, r"(?P<plate>\w+)/(?P<well>\w+)\.tif")
-    assert found.plates == ("P1", "P2")
+    found = READERS["tiff_folder"].scan(tmp_path, r"(?P<plate>\w+)/(?P<well>\w+)\.tif")
+    assert [facts.plate for facts in found.plates] == ["P1", "P2"]
     assert found.for_plate("P2").height == 1
 
 
@@ -74,7 +75,7 @@ def test_a_pattern_with_a_slash_reads_folders(tmp_path: Path) -> None:
     [
         ("(", "no regular expression"),
         (r"(?P<row>[A-H])\.tif", "PATTERN_INVALID"),
-        (r"(?P<well>\w+)_(?P<site>\d)\.tif", "named groups"),
+        (r"(?P<well>\w+)_(?P<spot>\d)\.tif", "named groups"),
         (r"x(?P<well>\w+)\.tif", "NO_FILES_MATCHED.*none of 2 files.*a.tif"),
         (r"(?P<well>\w+)\.tif", "IMG_WELL_INVALID.*got 'a'"),
     ],
@@ -195,8 +196,12 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize(("make", "match"), DAMAGED.values(), ids=DAMAGED.keys())
 def test_a_damaged_file_gives_a_reason_and_no_pixels(
-    tmp_path: Path, make: Callable[[Path], object], match: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], object],
+    match: str,
 ) -> None:
+    monkeypatch.setattr(tiff, "MOST_PLANES", 60)
     make(tmp_path / "a.tif")
-    with pytest.raises(TiffError, match=match):
+    with pytest.raises(PlaneError, match=match):
         read_pixels(tmp_path / "a.tif")
