@@ -81,12 +81,18 @@ SCHEMA_NEWER | REFUSE | REFUSED | written by a newer version | use that version
 SCORE_FINGERPRINT | REFUSE | REFUSED | the run was scored otherwise | ledger.new_run=true or another run=
 RUN_LOCKED | REFUSE | LOCKED | another run holds the folder | wait, or lock.break=true when it is dead
 MODEL_INVALID | REFUSE | REFUSED | the model is cut, changed or does not fit | train it again
+ILLUM_INVALID | REFUSE | REFUSED | the light profile is missing, of another size or zero | ingest again, give another, or intensity.illumination=none
 PIXEL_SIZE_MISMATCH | REFUSE | REFUSED | plate and model differ in pixel size | train on such plates
 PLATE_CHANNEL_MISSING | REFUSE | REFUSED | the plate lacks a channel of the model | check the channels
 PLATE_META_MISSING | REFUSE | REFUSED | the plate has no metadata | ingest it again
 PLATE_INDEX_MISMATCH | REFUSE | REFUSED | well names and indices disagree | ingest it again
 PLATE_DUPLICATE | REFUSE | REFUSED | a plate id is used twice | rename one
 PLATE_INCOMPLETE | HOLD | PARTIAL | files of the plate are not there yet | run again when copied
+PLATE_UNSTABLE | HOLD | PARTIAL | files of the plate may still be written | run the same command when it is done
+MAP_MISSING | HOLD | PARTIAL | no map tells what the plate's wells hold | add its wells to the map, run again
+INVENTORY_INVALID | REFUSE | REFUSED | the list of sums cannot be read | write it with sha256sum
+INPUT_CHANGED | Q-field | PARTIAL | the file changed while it was used | ingest the plate when nothing writes to it
+IMG_HASH_MISMATCH | Q-field | PARTIAL | the file is not the one of the inventory | copy it again
 PLATE_NO_CONTROLS | REFUSE | REFUSED | no control wells where the step needs them | mark controls in the map
 PLATE_NORM_IMPOSSIBLE | Q-plate | PARTIAL | nearly all controls are lost | read the raw scores
 ZARR_UNSUPPORTED | REFUSE | REFUSED | the store's version or codec is unknown | convert it
