@@ -1,8 +1,7 @@
 """Where the cells of a field are."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ from jaxtyping import Array, Bool, Float32, Int32
 
 from kernels.focus import sharpness
 from kernels.fusion import unfused
+from kernels.illumination import Gain, evenly_lit
 from kernels.intensity import (
     BACKGROUND_TILE_PX,
     IntensitySpec,
@@ -198,7 +198,12 @@ def search_bin(radius: int) -> int:
     return 4 if radius >= 12 else 2 if radius >= 6 else 1
 
 
-Finder = Callable[[Field], FoundField]
+@runtime_checkable
+class Finder(Protocol):
+    """One field of integers to its cells and its quality."""
+
+    def __call__(self, field: Field, gain: Gain | None = None) -> FoundField:
+        """Counts times ``gain``, where given, before everything but saturation."""
 
 
 def make_finder(
@@ -209,14 +214,17 @@ def make_finder(
 ) -> Finder:
     """A jitted function from one field of integers to its cells and its quality.
 
+    The gain of uneven light is an argument, so plates share one compilation.
+
     Raises ValueError for a shape (c, y, x), data type or channel that does not fit.
     """
     _check(finder, intensity, field_shape, dtype)
     level = intensity.saturation_level or int(np.iinfo(dtype).max)
 
     @jax.jit
-    def find(field: Field) -> FoundField:
-        planes = to_float(field)
+    def find(field: Field, gain: Gain | None) -> FoundField:
+        counts = to_float(field)
+        planes = counts if gain is None else evenly_lit(counts, gain)
         binned = bin_planes(planes, finder.bin)
         mean, sd = mean_and_sd(planes)
         image, background = normalise(
@@ -235,16 +243,18 @@ def make_finder(
             mean=mean,
             sd=sd,
             focus=sharpness(binned),
-            saturated=saturated_share(planes, level),
+            saturated=saturated_share(counts, level),
             noise=noise,
         )
 
-    def checked(field: Field) -> FoundField:
+    def checked(field: Field, gain: Gain | None = None) -> FoundField:
         if field.shape != field_shape or field.dtype != dtype:
             raise ValueError(
                 f"this finder takes {dtype}{field_shape}, not {field.dtype}{field.shape}"
             )
-        found: FoundField = find(field)
+        if gain is not None and gain.shape[0] != field_shape[0]:
+            raise ValueError(f"{len(gain)} grids of light, {field_shape[0]} channels")
+        found: FoundField = find(field, gain)
         return found
 
     return checked

@@ -19,6 +19,7 @@ from plates.problems import FieldError, Problem
 from plates.store import Plate, open_plate, read_field
 from plates.wells import Well
 from screen.events import Events
+from screen.illumination import Gain
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
 
@@ -53,7 +54,11 @@ class FieldScorer(Protocol):
         """The channels it reads, in its order."""
 
     def __call__(
-        self, pixels: NDArray[Any], networks: Sequence[str]
+        self,
+        pixels: NDArray[Any],
+        networks: Sequence[str],
+        *,
+        illumination: Gain | None = None,
     ) -> FieldScores: ...
 
 
@@ -67,7 +72,10 @@ class WellTask:
 
 @dataclass(frozen=True)
 class Block:
-    """A run of wells of one plate; all of it can be sent to another process."""
+    """A run of wells of one plate; all of it can be sent to another process.
+
+    ``illumination`` is the gain [c n m] of the plate's light; None where it is even.
+    """
 
     run: Path
     plate: str
@@ -76,6 +84,7 @@ class Block:
     fingerprint: str
     min_fields_share: float
     attempt: int = 1
+    illumination: Gain | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,7 @@ def score_well(
     well, found = Well.parse(task.well), _Fields()
     expected = plate.spec.n_fields
     for index in range(expected):
-        _score_field(plate, well, index, task, scorer, found)
+        _score_field(plate, well, index, task, scorer, block, found)
     status, codes = _status(found, expected, block.min_fields_share, task.networks)
     header = {
         "plate": block.plate,
@@ -164,12 +173,13 @@ def _score_field(
     index: int,
     task: WellTask,
     scorer: FieldScorer,
+    block: Block,
     found: _Fields,
 ) -> None:
     try:
         pixels = _in_order(_read(plate, well, index), plate, scorer)
         refuse_constant(pixels, scorer.channels, f"{plate.plate}/{well}/f{index}")
-        scores = scorer(pixels, task.networks)
+        scores = scorer(pixels, task.networks, illumination=block.illumination)
         _refuse_nonfinite(scores, plate, well, index)
     except FieldError as error:
         problem = error.problem

@@ -42,3 +42,17 @@ class IntensitySettings:
         "fluorescence or transmitted, one for all channels or one for each",
         choices=("fluorescence", "transmitted"),
     )
+    illumination: str = key(
+        "none",
+        "how uneven light is made even: not at all, by the profile that ingest"
+        " estimated for each plate, or by the one given",
+        choices=("none", "estimated", "given"),
+    )
+    given: str = key("", "light profile of illumination=given, .npy of [c y x]", "path")
+
+    def check(self) -> None:
+        """Raise ValueError when a profile is needed and not given, or given and not used."""
+        if (self.illumination == "given") != bool(self.given):
+            raise ValueError(
+                "intensity.given goes with intensity.illumination=given and only with it"
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from plates.store import Plate, plate_sha256
 from screen.durable import fsync_folder
 from screen.errors import refusal
+from screen.illumination import Gain
 from screen.models import Model
 from screen.provenance import write_json
 from screen.settings import ScoreVerb
@@ -24,10 +25,14 @@ FILE = "fingerprint.json"
 
 
 def score_fingerprint(
-    model: Model, plates: Sequence[Plate], settings: ScoreVerb
+    model: Model,
+    plates: Sequence[Plate],
+    settings: ScoreVerb,
+    gains: Mapping[str, Gain | None],
 ) -> dict[str, Any]:
     """The facts a score depends on, by name: model, settings, versions, device kind,
-    CPU vector set, and the input hash of each plate. No worker counts, no paths."""
+    CPU vector set, and the input hash of each plate with the gain of its light. No
+    worker counts, no paths."""
     return {
         "score_version": SCORE_VERSION,
         "model": model.sha256,
@@ -35,8 +40,15 @@ def score_fingerprint(
         "min_fields_share": settings.min_fields_share,
         "versions": {name: version(name) for name in _LIBRARIES},
         "device": device_kind(),
-        "plates": {plate.plate: plate_sha256(plate) for plate in plates},
+        "plates": {p.plate: _input_sha256(p, gains.get(p.plate)) for p in plates},
     }
+
+
+def _input_sha256(plate: Plate, gain: Gain | None) -> str:
+    pixels = plate_sha256(plate)
+    if gain is None:
+        return pixels
+    return hashlib.sha256(pixels.encode() + gain.astype("<f4").tobytes()).hexdigest()
 
 
 def device_kind() -> str:

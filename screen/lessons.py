@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -14,14 +16,17 @@ from numpy.typing import NDArray
 from kernels.centres import Finder, FinderSpec, make_finder
 from kernels.crops import make_gatherer
 from kernels.intensity import IntensitySpec
+from kernels.shapes import FoundField
 from plates.problems import FieldError, InputError, Problem
 from plates.store import Plate, read_field
 from plates.wells import Well
 from screen.blocks import refuse_constant
 from screen.folds import AnchorWell
+from screen.illumination import Gain, evenly_lit
 from screen.optics import intensity_spec
 
 N_SCALE_FIELDS = 24
+EVEN_LIGHT: Mapping[str, Gain | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,19 @@ class Lessons:
 
 
 def lesson_scale(
-    plates: Mapping[str, Plate], wells: Sequence[AnchorWell], kinds: tuple[str, ...]
+    plates: Mapping[str, Plate],
+    wells: Sequence[AnchorWell],
+    kinds: tuple[str, ...],
+    gains: Mapping[str, Gain | None] = EVEN_LIGHT,
 ) -> IntensitySpec:
     """The intensity scale measured on some fields of the control wells, spread evenly
-    over the list. Raises InputError when none can be read."""
+    over the list, in the light of ``gains``. Raises InputError when none can be read."""
     step = max(1, len(wells) // N_SCALE_FIELDS)
     fields = []
     for anchor in wells[::step]:
         plate, well = plates[anchor.plate], Well.parse(anchor.well)
         fields += [
-            f
+            evenly_lit(f, gains.get(anchor.plate))
             for i in plate.fields(well)[:1]
             if (f := _read(plate, well, i, [])) is not None
         ]
@@ -73,6 +81,7 @@ def gather_lessons(
     window: bool,
     max_cells: int,
     seed: int,
+    gains: Mapping[str, Gain | None] = EVEN_LIGHT,
     on_well: Callable[[int], None],
 ) -> Lessons:
     """The crops of up to ``max_cells`` cells a well, drawn by seed, well by well.
@@ -89,7 +98,8 @@ def gather_lessons(
         if key not in finders:
             finders[key] = make_finder(finder, intensity, *key)
         none = np.zeros((0, *_crop(finder, plate)), np.float32)
-        crops = _well_crops(plate, anchor, finders[key], gather, unread)
+        find = partial(finders[key], gain=jax.device_put(gains.get(anchor.plate)))
+        crops = _well_crops(plate, anchor, find, gather, unread)
         kept = _draw(np.concatenate([none, *crops]), max_cells, seed, anchor)
         parts.append(kept)
         index.append(np.full(len(kept), number))
@@ -107,7 +117,7 @@ def _crop(finder: FinderSpec, plate: Plate) -> tuple[int, int, int]:
 def _well_crops(
     plate: Plate,
     anchor: AnchorWell,
-    find: Finder,
+    find: Callable[..., FoundField],
     gather: Callable[..., Any],
     unread: list[Problem],
 ) -> list[NDArray[np.float32]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from screen.codes import ExitCode
 from screen.errors import Outcome, refusal
 from screen.events import Events
 from screen.fingerprint import keep_fingerprint, score_fingerprint
+from screen.illumination import Gain, gains_of
 from screen.ledger import Ledger
 from screen.lock import LockedError, run_lock
 from screen.models import Model, load_model
@@ -37,6 +38,7 @@ class Scoring:
     model: Model
     settings: ScoreVerb
     fingerprint: str
+    gains: Mapping[str, Gain | None]
 
 
 def run(settings: ScoreVerb) -> Outcome:
@@ -63,11 +65,12 @@ def score_campaign(
 ) -> Outcome:
     """Score every well that has no record yet, with whatever scorer ``source`` gives."""
     run = run_dir(settings.runs, settings.run, settings.campaign)
+    gains = gains_of(model.spec.intensity, model.spec.channels, plates)
     check_writable(run)
     with _locked(run, force=settings.lock.break_):
-        facts = score_fingerprint(model, plates, settings)
+        facts = score_fingerprint(model, plates, settings, gains)
         fingerprint = keep_fingerprint(run, facts, new_run=settings.ledger.new_run)
-        scoring = Scoring(run, campaign, plates, model, settings, fingerprint)
+        scoring = Scoring(run, campaign, plates, model, settings, fingerprint, gains)
         Ledger(run).sweep()
         tally = _score_plates(scoring, source)
         inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
@@ -166,6 +169,7 @@ def _blocks(
             wells=tuple(tasks[start : start + size]),
             fingerprint=scoring.fingerprint,
             min_fields_share=scoring.settings.min_fields_share,
+            illumination=scoring.gains[plate.plate],
         )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from plates.problems import InputError, Problem
 from screen.blocks import FieldScores
+from screen.illumination import Gain
 from screen.models import Model, ModelSpec, load_model, restore_network
 
 if TYPE_CHECKING:
@@ -100,21 +101,27 @@ class JaxScorer:
     def _networks(self) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
         return load_networks(self.model)
 
-    def finder(self, shape: tuple[int, ...], dtype: str) -> Finder:
-        """The compiled finder for fields of this shape (c, y, x) and type."""
+    def finder(
+        self, shape: tuple[int, ...], dtype: str, gain: Gain | None = None
+    ) -> Finder:
+        """The compiled finder for fields of this shape (c, y, x) and type, and for
+        gains of one grid."""
+        grid = None if gain is None else gain.shape
         finder: Finder = self._compiled(
-            (shape, dtype), lambda: self._new_finder(shape, dtype)
+            (shape, dtype, grid), lambda: self._new_finder(shape, dtype, gain)
         )
         return finder
 
-    def _new_finder(self, shape: tuple[int, ...], dtype: str) -> Finder:
+    def _new_finder(
+        self, shape: tuple[int, ...], dtype: str, gain: Gain | None
+    ) -> Finder:
         import jax
 
         from kernels.centres import make_finder
 
         finder, intensity = specs(self.model.spec)
         find = make_finder(finder, intensity, (shape[0], shape[1], shape[2]), dtype)
-        find(jax.device_put(np.zeros(shape, dtype)))
+        find(*jax.device_put((np.zeros(shape, dtype), gain)))
         return find
 
     def scorer(self, networks: tuple[str, ...], image: Image) -> Scorer:
@@ -141,11 +148,19 @@ class JaxScorer:
         score(image, *jax.device_put(none))
         return score
 
-    def __call__(self, pixels: NDArray[Any], networks: Sequence[str]) -> FieldScores:
-        """Find and score the cells of one field [c y x], channels in model order."""
+    def __call__(
+        self,
+        pixels: NDArray[Any],
+        networks: Sequence[str],
+        *,
+        illumination: Gain | None = None,
+    ) -> FieldScores:
+        """Find and score the cells of one field [c y x], channels in model order;
+        ``illumination`` is the plate's gain, where its light counts as uneven."""
         import jax
 
-        found = self.finder(pixels.shape, pixels.dtype.name)(jax.device_put(pixels))
+        find = self.finder(pixels.shape, pixels.dtype.name, illumination)
+        found = find(*jax.device_put((pixels, illumination)))
         image = found.image
         small = type(found)(image, *jax.device_get(found[1:]))
         n = int(small.n_cells)

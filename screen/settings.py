@@ -132,6 +132,7 @@ class TrainVerb:
         if bool(self.campaign) == bool(self.crops):
             raise ValueError("give campaign=FOLDER or crops=FOLDER, one of the two")
         self.anchors.check()
+        self.intensity.check()
 
 
 @dataclass

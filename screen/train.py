@@ -15,6 +15,7 @@ from plates.problems import InputError, Problem
 from plates.store import Plate, open_plate
 from screen.errors import Outcome
 from screen.folds import AnchorWell, Fold, anchor_wells, make_folds
+from screen.illumination import Gain, gains_of, given_profile
 from screen.models import ModelSpec, NetworkSpec, network_weights, save_model
 from screen.paths import model_dir
 from screen.preflight import check_writable
@@ -40,7 +41,9 @@ def run(settings: TrainVerb) -> Outcome:
     folds = make_folds(wells, settings.split)
     out = model_dir(settings.out, settings.campaign)
     check_writable(out)
-    spec, weights = fit_folds(settings, plates, first, wells, folds, out)
+    light = lighting(settings, first)
+    gains = gains_of(light, first.channels, tuple(plates.values()))
+    spec, weights = fit_folds(settings, plates, first, wells, folds, out, light, gains)
     path = save_model(out, spec, weights)
     return Outcome(0, _told(spec, path), (path,))
 
@@ -69,6 +72,13 @@ def _looks(plate: Plate) -> tuple[object, ...]:
     return plate.channels, round(plate.pixel_size_um, 6), plate.spec.dtype
 
 
+def lighting(settings: TrainVerb, first: Plate) -> dict[str, Any]:
+    """What a model stores of how plates are lit; raises InputError (ILLUM_INVALID)."""
+    mode, path = settings.intensity.illumination, settings.intensity.given
+    given = given_profile(Path(path), first) if mode == "given" else {}
+    return {"illumination": mode, **given}
+
+
 def _is_imaged(plates: dict[str, Plate], anchor: AnchorWell) -> bool:
     plate = plates.get(anchor.plate)
     return plate is not None and anchor.well in {str(w) for w in plate.wells}
@@ -81,13 +91,15 @@ def fit_folds(
     wells: tuple[AnchorWell, ...],
     folds: tuple[Fold, ...],
     out: Path,
+    light: dict[str, Any],
+    gains: dict[str, Gain | None],
 ) -> tuple[ModelSpec, dict[str, dict[str, Any]]]:
     """Gather the lessons once, teach a network a fold, and describe the model."""
     from screen.lessons import gather_lessons, lesson_scale
     from screen.optics import finder_spec, kinds_of
 
     finder = finder_spec(settings, first)
-    intensity = lesson_scale(plates, wells, kinds_of(settings, first))
+    intensity = lesson_scale(plates, wells, kinds_of(settings, first), gains)
     with bar("finding cells", len(wells), "wells") as advance:
         lessons = gather_lessons(
             plates,
@@ -97,6 +109,7 @@ def fit_folds(
             window=_has_window(settings),
             max_cells=settings.max_cells_per_well,
             seed=settings.seed,
+            gains=gains,
             on_well=advance,
         )
     networks, weights, summary = [], {}, {}
@@ -113,7 +126,7 @@ def fit_folds(
         "networks": summary,
         "unread_fields": [str(problem) for problem in lessons.unread],
     }
-    looks = asdict(finder), asdict(intensity)
+    looks = asdict(finder), asdict(intensity) | light
     return _spec(settings, first, looks, folds, tuple(networks), told), weights
 
 

@@ -95,7 +95,9 @@ class _Stops:
     def __init__(self, after: int, error: BaseException) -> None:
         self.left, self.error = after, error
 
-    def __call__(self, pixels: NDArray[Any], networks: Sequence[str]) -> FieldScores:
+    def __call__(
+        self, pixels: NDArray[Any], networks: Sequence[str], **_given: Any
+    ) -> FieldScores:
         if self.left == 0:
             raise self.error
         self.left -= 1

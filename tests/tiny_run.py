@@ -32,7 +32,9 @@ class SlowScorer(NumpyScorer):
     pause: float = 0.0
     poison: int = -1
 
-    def __call__(self, pixels: NDArray[Any], networks: Sequence[str]) -> FieldScores:
+    def __call__(
+        self, pixels: NDArray[Any], networks: Sequence[str], **_given: Any
+    ) -> FieldScores:
         """Score one field [c y x]."""
         time.sleep(self.pause)
         if int(pixels[0, 0, 0]) == self.poison:

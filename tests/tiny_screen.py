@@ -91,7 +91,9 @@ class NumpyScorer:
     threshold: float = 0.5
     channels: tuple[str, ...] = CHANNELS
 
-    def __call__(self, pixels: NDArray[Any], networks: Sequence[str]) -> FieldScores:
+    def __call__(
+        self, pixels: NDArray[Any], networks: Sequence[str], **_given: Any
+    ) -> FieldScores:
         """Score one field [c y x]."""
         order = np.argsort(pixels[0].ravel(), kind="stable")[::-1][: self.n_cells]
         y, x = np.unravel_index(order, pixels[0].shape)

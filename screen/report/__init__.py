@@ -19,8 +19,9 @@ from plates.structures import StructureError, structure_svg
 from plates.wells import PlateFormat, Well
 from screen.errors import Outcome
 from screen.groups import AnchorSettings, AnchorsSettings
+from screen.illumination import Gain, evenly_lit, gains_of
 from screen.ledger import Ledger, read_parquet
-from screen.models import load_model
+from screen.models import ModelSpec, load_model
 from screen.paths import existing_run_dir
 from screen.provenance import record_outputs, write_text
 from screen.report.gallery import Galleries, PlatePixels
@@ -94,17 +95,19 @@ def _galleries(
 ) -> Galleries | None:
     if campaign is None or not n_cells:
         return None
-    ledger = Ledger(run_folder)
+    ledger, spec = Ledger(run_folder), _model_spec(tables)
     sources = {
         entry.plate: _pixels(
-            campaign.open_plate(entry.plate), ledger.cells(entry.plate)
+            campaign.open_plate(entry.plate), ledger.cells(entry.plate), spec
         )
         for entry in campaign.plates
         if ledger.cells(entry.plate).exists()
     }
     galleries = Galleries(tables.hits, sources, n_cells, anchors=_anchors(tables))
-    width = _crop_um(tables)
-    return galleries if width is None else replace(galleries, crop_um=width)
+    if spec is None:
+        return galleries
+    width = spec.crop_px * int(spec.finder["bin"]) * spec.pixel_size_um
+    return replace(galleries, crop_um=width)
 
 
 def _anchors(tables: RunTables) -> AnchorsSettings:
@@ -113,26 +116,41 @@ def _anchors(tables: RunTables) -> AnchorsSettings:
     return AnchorsSettings(**{k: AnchorSettings(**v) for k, v in stored.items()})
 
 
-def _crop_um(tables: RunTables) -> float | None:
-    """How wide the network's window is; None where the model has moved away."""
+def _model_spec(tables: RunTables) -> ModelSpec | None:
+    """How the network looked at cells; None where the model has moved away."""
     inputs = tables.manifest.get("verbs", {}).get("score", {}).get("inputs", {})
     path = inputs.get("model", {}).get("path", "")
     try:
-        spec = load_model(Path(path)).spec
+        return load_model(Path(path)).spec
     except InputError:
         return None
-    return spec.crop_px * int(spec.finder["bin"]) * spec.pixel_size_um
 
 
-def _pixels(plate: Plate, cells: Path) -> PlatePixels:
+def _pixels(plate: Plate, cells: Path, spec: ModelSpec | None) -> PlatePixels:
     return PlatePixels(
-        plate.channels, plate.pixel_size_um, _reader(plate), partial(_cells, cells)
+        plate.channels,
+        plate.pixel_size_um,
+        _reader(plate, _gain(plate, spec)),
+        partial(_cells, cells),
     )
 
 
-def _reader(plate: Plate) -> Callable[[str, int], NDArray[generic]]:
+def _gain(plate: Plate, spec: ModelSpec | None) -> Gain | None:
+    """The gain of the plate's light for all its channels, as scoring saw them."""
+    if spec is None or set(spec.channels) != set(plate.channels):
+        return None
+    try:
+        gain = gains_of(spec.intensity, spec.channels, (plate,))[plate.plate]
+    except InputError:
+        return None  # a profile gone since: pictures as the camera saw them
+    if gain is None:
+        return None
+    return gain[[spec.channels.index(name) for name in plate.channels]]
+
+
+def _reader(plate: Plate, gain: Gain | None) -> Callable[[str, int], NDArray[generic]]:
     def read(well: str, field: int) -> NDArray[Any]:
-        return read_field(plate, Well.parse(well), field)
+        return evenly_lit(read_field(plate, Well.parse(well), field), gain)
 
     return read
 
