@@ -1,22 +1,13 @@
 """The rules of a plate map: text cells in, typed columns and every problem out."""
 
-import re
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
-from plates.concentrations import (
-    TO_UM,
-    UNITS,
-    parse_concentration_um,
-    parse_number,
-    unit_key,
-)
+from plates.concentrations import LOG10_M, MASS, TO_UM, UNITS, unit_key
+from plates.map_cells import Dose, Refusal, concentration_um
 from plates.problems import Problem
 from plates.tables import TextTable, distinct_rows, nearest
-from plates.wells import PlateFormat, Well
 
-ROLES = ("vehicle", "untreated", "reference", "treatment", "no_cells")
-STATES = ("stressed", "unstressed")
 REQUIRED = ("plate", "well", "compound", "role", "state", "replicate", "batch")
 OPTIONAL = (
     "line",
@@ -26,35 +17,31 @@ OPTIONAL = (
     "source_plate",
     "source_well",
     "teaching",
+    "excluded",
 )
-UNIT_HEADERS = {f"concentration_{unit}": unit for unit in TO_UM}
-HEADERS = (*REQUIRED, "concentration", "concentration_unit", *UNIT_HEADERS, *OPTIONAL)
+# Needed to read a concentration, and not kept.
+MOLAR_MASS = "molar_mass"
+UNIT_HEADERS = {f"concentration_{unit}": unit for unit in (*TO_UM, LOG10_M, MASS)}
+DOSES = ("concentration", "concentration_unit", *UNIT_HEADERS)
+HEADERS = (*REQUIRED, *DOSES, *OPTIONAL, MOLAR_MASS)
+IDENTIFIERS = ("plate", "well", "compound", "batch", "line", "sample", "lot")
 
-# What people write for a word of ours; only ever suggested, never put in its place.
-_MEANT = {
-    **dict.fromkeys(("dmso", "dimethyl_sulfoxide", "solvent", "neg"), "vehicle"),
-    **dict.fromkeys(("negative", "negcon", "negative_control", "control"), "vehicle"),
-    **dict.fromkeys(("pos", "poscon", "positive", "positive_control"), "reference"),
-    **dict.fromkeys(("trt", "sample", "compound", "test", "drug"), "treatment"),
-    **dict.fromkeys(("empty", "none", "media", "medium"), "untreated"),
-    **dict.fromkeys(("blank", "background", "cell_free"), "no_cells"),
-    **dict.fromkeys(("senescent", "aged", "old", "induced"), "stressed"),
-    **dict.fromkeys(("healthy", "young", "proliferating", "cycling"), "unstressed"),
+# What people call a column of ours; only ever suggested, never put in its place.
+_CALLED = {
+    "plate": ("barcode", "plate_id", "plate_barcode", "plate_name", "plate_map_name"),
+    "well": ("well_position", "well_name", "well_id", "position", "pos"),
+    "compound": ("drug", "compound_id", "compound_name", "chemical_name", "treatment"),
+    "role": ("annotation", "content", "control_type", "pert_type", "type"),
+    "state": ("condition", "senescence", "stress"),
+    "replicate": ("rep", "copy"),
+    "batch": ("batch_number", "run", "date"),
+    "concentration_um": ("dose", "conc", "dose_um", "conc_um", "conc_log_m"),
 }
-_PLATE_NAME = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,99}")
+
 _NOT_USED = "the well would be lost or mistaken for another"
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
-
-
-class Refusal(ValueError):
-    """One value that breaks a rule, and what to do about it."""
-
-    def __init__(self, code: str, found: str, remedy: str) -> None:
-        """Takes the problem's code, what was found, and the remedy."""
-        super().__init__(found)
-        self.code, self.found, self.remedy = code, found, remedy
 
 
 class MapRules:
@@ -104,14 +91,27 @@ class MapRules:
         name = header or "concentration"
         unit = [UNIT_HEADERS[header]] * len(roles) if header else None
         units = unit or self.cells("concentration_unit")
-        return self.read(
-            name, zip(self.cells(name), units, roles, strict=True), concentration_um
-        )
+        self._several_units(units, roles)
+        cells = zip(self.cells(name), units, roles, self.cells(MOLAR_MASS), strict=True)
+        return self.read(name, (Dose(*cell) for cell in cells), concentration_um)
+
+    def _several_units(self, units: list[str], roles: list[str | None]) -> None:
+        rows = [row for row, role in enumerate(roles) if role == "treatment"]
+        kinds = distinct_rows(unit_key(units[row]) for row in rows)
+        kinds.pop("", None)
+        if len(kinds) < 2:
+            return
+        fewest = min(kinds, key=lambda kind: len(kinds[kind]))
+        where = self.table.where([rows[i] for i in kinds[fewest]], "concentration_unit")
+        found = f"{fewest} here, {', '.join(k for k in kinds if k != fewest)} elsewhere"
+        why, remedy = "a unit may be mistaken", "nothing, if the units are right"
+        self.warnings.append(Problem("MAP_UNITS_MIXED", where, found, why, remedy))
 
 
 def header_problems(table: TextTable) -> tuple[list[Problem], list[Problem]]:
     """Faults of the headers, and warnings about columns that are not used."""
-    seen, where = table.frame.columns, f"{table.source}:1"
+    seen = table.frame.columns
+    where = table.source if table.address else f"{table.source}:1"
     absent = [name for name in HEADERS if name not in seen]
     strange = [name for name in seen if name not in HEADERS]
     faults = [
@@ -141,8 +141,11 @@ def _strange_column(code: str, where: str, name: str, why: str, remedy: str) -> 
 
 
 def _column_missing(where: str, name: str, strange: list[str]) -> Problem:
-    near = nearest(name, strange)
-    hint = f"did you mean {near!r}? Rename it to {name!r}" if near else f"add {name!r}"
+    called = [word for word in strange if word in _CALLED.get(name, ())]
+    near = next(iter(called), "") or nearest(name, strange)
+    hint = f"add {name!r}, or give it for the whole file with map_defaults"
+    if near:
+        hint = f"did you mean {near!r}? Rename it to {name!r}, or use map_aliases"
     seen = ", ".join(strange) or "none"
     found = f"no column {name!r}; columns not understood: {seen}"
     return Problem("MAP_COLUMN_MISSING", where, found, "every map needs it", hint)
@@ -159,120 +162,3 @@ def _unit_faults(where: str, seen: list[str], strange: list[str]) -> list[Proble
     found = f"concentration is given by {', '.join(named + pair)}"
     why = "a concentration needs exactly one unit"
     return [Problem("MAP_UNIT_INVALID", where, found, why, remedy)]
-
-
-def filled(column: str) -> Callable[[str], str]:
-    """The rule that a cell of this column is not empty."""
-
-    def rule(text: str) -> str:
-        if not text:
-            raise Refusal("MAP_CELL_EMPTY", "an empty cell", f"fill in the {column}")
-        return text
-
-    return rule
-
-
-def plate_name(text: str) -> str:
-    """A plate's id; raises Refusal where it could not name a folder safely."""
-    filled("plate")(text)
-    if not _PLATE_NAME.fullmatch(text) or len(text.encode()) > 200:
-        remedy = "use at most 100 characters, no slash, no leading point"
-        raise Refusal("MAP_PLATE_NAME", f"plate {text!r}", remedy)
-    return text
-
-
-def well_on(plate_format: PlateFormat | None) -> Callable[[str], Well]:
-    """The rule that a cell names a well of this plate format."""
-
-    def rule(text: str) -> Well:
-        try:
-            well = Well.parse(text)
-        except ValueError as error:
-            remedy = "write the well as A01 to AF48"
-            raise Refusal("MAP_WELL_RANGE", f"well {text!r}", remedy) from error
-        if plate_format is not None and not plate_format.contains(well):
-            last = plate_format.wells()[-1]
-            remedy = f"a {plate_format} plate ends at {last}: correct the well or the plate format"
-            raise Refusal("MAP_WELL_RANGE", f"well {text!r}", remedy)
-        return well
-
-    return rule
-
-
-def word_of(vocabulary: tuple[str, ...], code: str) -> Callable[[str], str]:
-    """The rule that a cell holds one of these words; case and blanks do not matter."""
-
-    def rule(text: str) -> str:
-        key = re.sub(r"[\s_-]+", "_", text.casefold())
-        if key in vocabulary:
-            return key
-        meant = _MEANT.get(key, "")
-        near = meant if meant in vocabulary else nearest(key, vocabulary)
-        hint = f"did you mean {near!r}? " if near else ""
-        remedy = f"{hint}Use one of {', '.join(vocabulary)}"
-        raise Refusal(code, f"{text!r}" if text else "an empty cell", remedy)
-
-    return rule
-
-
-def compound_for(cell: tuple[str, str | None]) -> str:
-    """The compound of a (compound, role) pair; only a treatment must name one."""
-    compound, role = cell
-    if role == "treatment" and not compound:
-        remedy = "name the compound, or give the well another role"
-        raise Refusal("MAP_CELL_EMPTY", "a treatment without a compound", remedy)
-    return compound
-
-
-def concentration_um(cell: tuple[str, str, str | None]) -> float | None:
-    """The micromolar value of a (number, unit, role) triple; None for an empty control.
-
-    A treatment needs a concentration above zero.
-    """
-    number, unit, role = cell
-    if not number and role == "treatment":
-        remedy = "give the concentration, or give the well another role"
-        raise Refusal("MAP_CONC_INVALID", "a treatment without a concentration", remedy)
-    if not number:
-        return None
-    if not unit_key(unit):
-        raise Refusal("MAP_UNIT_INVALID", f"unit {unit!r}", f"use {UNITS}")
-    if "," in number:
-        remedy = "write decimals with a point and thousands without a mark"
-        raise Refusal("MAP_NUMBER_AMBIGUOUS", f"concentration {number!r}", remedy)
-    remedy = "write a number only; the unit belongs in the header or its own column"
-    try:
-        value = parse_concentration_um(number, unit_key(unit))
-    except ValueError as error:
-        found = f"concentration {number!r}, {error}"
-        raise Refusal("MAP_CONC_INVALID", found, remedy) from error
-    if value == 0 and role == "treatment":
-        remedy = "give the true concentration, or give the well another role"
-        raise Refusal("MAP_CONC_INVALID", "a treatment with concentration 0", remedy)
-    return value
-
-
-def whole_number(text: str) -> int:
-    """A replicate's number, zero or above."""
-    if not re.fullmatch(r"[0-9]{1,9}", text):
-        found = f"replicate {text!r}"
-        raise Refusal("MAP_VALUE_INVALID", found, "write a whole number such as 1")
-    return int(text)
-
-
-def hours(text: str) -> float | None:
-    """A time in hours, None for the empty cell."""
-    try:
-        return float(parse_number(text)) if text else None
-    except ValueError as error:
-        found = f"time {text!r}, {error}"
-        raise Refusal("MAP_VALUE_INVALID", found, "write hours such as 72") from error
-
-
-def truth(text: str) -> bool | None:
-    """True, false, or None for the empty cell."""
-    words = {"true": True, "false": False, "": None}
-    if text.casefold() not in words:
-        found = f"{text!r}"
-        raise Refusal("MAP_VALUE_INVALID", found, "write true, false or nothing")
-    return words[text.casefold()]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from plates import map_cells as cell_rules
 from plates import map_rules as rules
-from plates.map_rules import ROLES as ROLES
-from plates.map_rules import STATES as STATES
+from plates.map_cells import ROLES as ROLES
+from plates.map_cells import STATES as STATES
 from plates.problems import InputError, Problem
 from plates.tables import (
     TextTable,
@@ -38,6 +39,7 @@ SCHEMA = pl.Schema(
         "source_plate": pl.String(),
         "source_well": pl.String(),
         "teaching": pl.Boolean(),
+        "excluded": pl.String(),
     }
 )
 MAX_DOSE_SPAN = 1e6
@@ -50,7 +52,8 @@ class PlateMap:
 
     Columns as in `SCHEMA`: `compound` is '' where there is none, `concentration_um` is
     micromolar and null where there is none, the columns after `batch` are null where
-    not given. `warnings` are the faults that do not keep the map from being used.
+    not given. `excluded` says why a well counts for nothing, such as a failed transfer.
+    `warnings` are the faults that do not keep the map from being used.
     """
 
     frame: pl.DataFrame
@@ -64,6 +67,13 @@ class PlateMap:
         Without a format, wells may lie anywhere on the largest plate.
         """
         return _plate_map(read_text_table(path, rules.HEADERS), plate_format)
+
+    @classmethod
+    def from_table(
+        cls, table: TextTable, plate_format: PlateFormat | None
+    ) -> "PlateMap":
+        """Reads a table of text; raises InputError with every problem and its place."""
+        return _plate_map(table, plate_format)
 
     @classmethod
     def from_frame(
@@ -137,22 +147,22 @@ def _typed_columns(
     reader: rules.MapRules, plate_format: PlateFormat | None
 ) -> tuple[dict[str, list[object]], list[Well | None]]:
     read, cells = reader.read, reader.cells
-    wells = read("well", cells("well"), rules.well_on(plate_format))
-    roles = read("role", cells("role"), rules.word_of(ROLES, "MAP_ROLE_UNKNOWN"))
+    wells = read("well", cells("well"), cell_rules.well_on(plate_format))
+    roles = read("role", cells("role"), cell_rules.word_of(ROLES, "MAP_ROLE_UNKNOWN"))
     compounds = zip(cells("compound"), roles, strict=True)
     columns: dict[str, list[object]] = {
-        "plate": [*read("plate", cells("plate"), rules.plate_name)],
+        "plate": [*read("plate", cells("plate"), cell_rules.plate_name)],
         "well": [str(well) for well in wells],
-        "compound": [*read("compound", compounds, rules.compound_for)],
+        "compound": [*read("compound", compounds, cell_rules.compound_for)],
         "concentration_um": [*reader.concentrations_um(roles)],
         "role": [*roles],
         "state": [*read("state", zip(cells("state"), roles, strict=True), _state)],
-        "replicate": [*read("replicate", cells("replicate"), rules.whole_number)],
-        "batch": [*read("batch", cells("batch"), rules.filled("batch"))],
-        "time_h": [*read("time_h", cells("time_h"), rules.hours)],
-        "teaching": [*read("teaching", cells("teaching"), rules.truth)],
+        "replicate": [*read("replicate", cells("replicate"), cell_rules.whole_number)],
+        "batch": [*read("batch", cells("batch"), cell_rules.filled("batch"))],
+        "time_h": [*read("time_h", cells("time_h"), cell_rules.hours)],
+        "teaching": [*read("teaching", cells("teaching"), cell_rules.truth)],
     }
-    for name in ("line", "sample", "lot", "source_plate", "source_well"):
+    for name in ("line", "sample", "lot", "source_plate", "source_well", "excluded"):
         columns[name] = [cell or None for cell in cells(name)]
     return {name: columns[name] for name in SCHEMA}, wells
 
@@ -161,7 +171,7 @@ def _state(cell: tuple[str, str | None]) -> str:
     state, role = cell
     if role == "no_cells" and not state:
         return ""
-    return rules.word_of(STATES, "MAP_STATE_UNKNOWN")(state)
+    return cell_rules.word_of(STATES, "MAP_STATE_UNKNOWN")(state)
 
 
 def _distinct_wells(

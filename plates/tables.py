@@ -3,7 +3,6 @@
 import csv
 import difflib
 import hashlib
-import io
 import json
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
@@ -16,10 +15,9 @@ from unicodedata import normalize
 import polars as pl
 
 from plates.problems import InputError, Problem
+from plates.text_files import SEPARATORS, decode, fault, records
 
-SEPARATORS = (",", ";", "\t")
 K = TypeVar("K", bound=Hashable)
-_SAVE_AS = "save the table as UTF-8 CSV with one header line"
 
 
 @dataclass(frozen=True)
@@ -27,17 +25,26 @@ class TextTable:
     """A table whose cells are all text, stripped at the ends; '' is the empty cell.
 
     `lines` holds the line of the file on which each row starts; `padded` names the
-    columns in which a cell had surrounding blanks.
+    columns in which a cell had surrounding blanks; `typed` names the columns whose
+    cells were numbers already. `address` gives the place of a cell by row and column
+    where a line would not show it, '' for a cell that no place in the file holds.
     """
 
     source: str
     frame: pl.DataFrame
     lines: tuple[int, ...]
     padded: tuple[str, ...] = ()
+    typed: frozenset[str] = frozenset()
+    address: Callable[[int, str], str] | None = None
 
     def where(self, rows: Iterable[int], column: str = "") -> str:
         """The place of some rows, such as `map.csv:3-5, 9 column role`."""
-        place = f"{self.source}:{_ranges(sorted(self.lines[row] for row in rows))}"
+        rows = list(rows)
+        place = f"{self.source}:{_ranges(sorted({self.lines[row] for row in rows}))}"
+        if self.address is not None:
+            at = self.address
+            cells = [cell for row in rows if (cell := at(row, column))]
+            place = f"{self.source} {_shown(cells)}" if cells else place
         return f"{place} column {column}" if column else place
 
 
@@ -66,21 +73,32 @@ def read_text_table(path: Path, known: Collection[str]) -> TextTable:
     The separator is the one that shows most of the `known` headers. Raises InputError
     with every ragged row, and for a file that is no text table.
     """
-    text = _decode(path)
+    text = decode(path)
     separator = _separator(text, known)
-    records = list(_records(text, separator, path))
-    if not records:
-        raise InputError(_fault("TABLE_EMPTY", path, "no line with text"))
-    (_, header), *body = records
+    parsed = list(records(text, separator, path.name))
+    if not parsed:
+        raise InputError(fault("TABLE_EMPTY", path.name, "no line with text"))
+    return headed_table(path.name, parsed, f"the separator {separator!r} stands")
+
+
+def headed_table(
+    source: str, records: Sequence[tuple[int, Sequence[str]]], border: str
+) -> TextTable:
+    """A table from numbered records, the first of which is the header.
+
+    `border` says what stands between two cells. Raises InputError with every faulty
+    header and every row that is shorter or longer than the header.
+    """
+    (first, header), *body = records
     names = [header_key(name) for name in header]
     width = max((i + 1 for i, name in enumerate(names) if name), default=0)
-    problems = _header_faults(names[:width], path)
+    problems = _header_faults(names[:width], f"{source}:{first}")
     problems += [
-        _fault(
+        fault(
             "TABLE_RAGGED",
-            f"{path.name}:{line}",
+            f"{source}:{line}",
             f"{len(cells)} cells where the header has {width}",
-            f"see that the separator {separator!r} stands only between cells",
+            f"see that {border} only between cells",
         )
         for line, cells in body
         if len(cells) < width or any(cell.strip() for cell in cells[width:])
@@ -90,7 +108,7 @@ def read_text_table(path: Path, known: Collection[str]) -> TextTable:
     columns = {
         name: [cells[i] for _, cells in body] for i, name in enumerate(names[:width])
     }
-    return text_table(path.name, columns, [line for line, _ in body])
+    return text_table(source, columns, [line for line, _ in body])
 
 
 def text_table(
@@ -136,32 +154,6 @@ def content_sha256(frame: pl.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _fault(code: str, where: Path | str, found: str, remedy: str = _SAVE_AS) -> Problem:
-    place = where.name if isinstance(where, Path) else where
-    return Problem(
-        code, place, found, "the table cannot be read with certainty", remedy
-    )
-
-
-def _decode(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        fault = _fault(
-            "TABLE_UNREADABLE", str(path), reason, "check the path and its rights"
-        )
-        raise InputError(fault) from error
-    if raw.startswith(b"PK\x03\x04") or raw.startswith(b"\xd0\xcf\x11\xe0"):
-        raise InputError(_fault("TABLE_FORMAT", path, "a workbook, not a text table"))
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        found = f"byte {error.start} is not {encoding.removesuffix('-sig').upper()}"
-        raise InputError(_fault("TABLE_ENCODING", path, found)) from error
-
-
 def _separator(text: str, known: Collection[str]) -> str:
     first = next((line for line in text.splitlines() if line.strip(",;\t ")), "")
 
@@ -172,38 +164,24 @@ def _separator(text: str, known: Collection[str]) -> str:
     return max(SEPARATORS, key=merit)
 
 
-def _records(text: str, separator: str, path: Path) -> Iterable[tuple[int, list[str]]]:
-    # newline="" lets the csv module see CR, LF and CRLF, also inside quotes.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    start = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield start, cells
-            start = reader.line_num + 1
-    except csv.Error as error:
-        fault = _fault(
-            "TABLE_QUOTES",
-            f"{path.name}:{start}",
-            str(error),
-            "close or double every quote",
-        )
-        raise InputError(fault) from error
-
-
-def _header_faults(names: list[str], path: Path) -> list[Problem]:
-    where = f"{path.name}:1"
+def _header_faults(names: list[str], where: str) -> list[Problem]:
     remedy = "give every column a name of its own"
     faults = [
-        _fault("TABLE_HEADER", where, f"header {name!r} twice", remedy)
+        fault("TABLE_HEADER", where, f"header {name!r} twice", remedy)
         for name in dict.fromkeys(names)
         if name and names.count(name) > 1
     ]
     empty = [str(i + 1) for i, name in enumerate(names) if not name]
     if empty:
         found = f"no header in column {', '.join(empty)}"
-        faults.append(_fault("TABLE_HEADER", where, found, remedy))
+        faults.append(fault("TABLE_HEADER", where, found, remedy))
     return faults
+
+
+def _shown(cells: Sequence[str]) -> str:
+    distinct = list(dict.fromkeys(cells))
+    more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
+    return ", ".join(distinct[:8]) + more
 
 
 def _ranges(numbers: Sequence[int]) -> str:
