@@ -1,20 +1,23 @@
 """A campaign: the plates, the plate map and the compounds that are screened together."""
 
-import difflib
 import hashlib
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import polars as pl
+
+from plates.campaign_checks import CampaignProblems, compare_stores, match_plates
+from plates.campaign_checks import PlateEntry as PlateEntry
 from plates.compounds import Library
 from plates.maps import PlateMap
-from plates.problems import InputError, Problem
+from plates.problems import InputError
 from plates.store import Plate, open_plate
 from plates.wells import PlateFormat
 
@@ -23,14 +26,6 @@ T = TypeVar("T")
 SCHEMA = 1
 CAMPAIGN_FILE = "campaign.json"
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
-@dataclass(frozen=True)
-class PlateEntry:
-    """A plate's id and where its store lies; relative paths are from the campaign's root."""
-
-    plate: str
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Campaign:
         """Read `root`/campaign.json and all it names; InputError lists every problem."""
         file = Path(root) / CAMPAIGN_FILE
         content = _read_json(file)
-        problems = _Problems(file)
+        problems = CampaignProblems(file)
         name = problems.text(content, "name")
         plate_format = _parse_format(content, problems)
         plates = _parse_plates(content, problems)
@@ -58,13 +53,15 @@ class Campaign:
         if map_path is not None:
             read_map = partial(PlateMap.read, plate_format=plate_format)
             plate_map = problems.read(read_map, map_path)
+            if plate_map is not None and content.get("map_may_hold_more") is True:
+                plate_map = _narrowed(plate_map, plates)
         if content.get("library") is not None:
             library_path = problems.path(content["library"])
             if library_path is not None:
                 library = problems.read(Library.read, library_path)
         if plate_map is not None:
-            _match_plates(plates, plate_map, problems)
-        _compare_stores(plates, plate_format, problems)
+            match_plates(plates, plate_map, problems)
+        compare_stores(plates, plate_format, problems)
         if problems.found or plate_map is None or plate_format is None:
             raise InputError(problems.found)
         return cls(Path(root), name, plate_format, plates, plate_map, library)
@@ -86,8 +83,12 @@ def write_campaign(
     plates: Sequence[PlateEntry],
     map_path: Path,
     library_path: Path | None,
+    map_may_hold_more: bool = False,
 ) -> None:
-    """Write campaign.json in one step; paths are relative to `root`, ValueError if not."""
+    """Write campaign.json in one step; paths are relative to `root`, ValueError if not.
+
+    With `map_may_hold_more` the map's plates that are not listed (yet) are left aside.
+    """
     content = {
         "schema": SCHEMA,
         "name": name,
@@ -98,6 +99,7 @@ def write_campaign(
         ],
         "map": _relative(root, map_path),
         "library": None if library_path is None else _relative(root, library_path),
+        **({"map_may_hold_more": True} if map_may_hold_more else {}),
     }
     root.mkdir(parents=True, exist_ok=True)
     partial = root / f".{CAMPAIGN_FILE}.{os.getpid()}.partial"
@@ -117,53 +119,8 @@ def slug(text: str) -> str:
     return f"{plain}-{digest[:12]}"
 
 
-class _Problems:
-    """Collects what is wrong with a campaign, so that all of it is told at once."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.found: list[Problem] = []
-
-    def add(self, code: str, found: str, remedy: str, where: object = None) -> None:
-        why = "the parts of a campaign must fit together"
-        place = str(self.file if where is None else where)
-        self.found.append(Problem(code, place, found, why, remedy))
-
-    def text(self, content: Mapping[str, Any], key: str) -> str:
-        value = content.get(key)
-        if isinstance(value, str) and value:
-            return value
-        self.add("CAMPAIGN_INVALID", f"{key} is {value!r}", f"give {key} as a text")
-        return ""
-
-    def path(self, text: object) -> Path | None:
-        """The path that `text` names below the campaign's folder."""
-        if not isinstance(text, str) or not text or "\0" in text:
-            found = f"{text!r} is no path"
-            self.add("CAMPAIGN_INVALID", found, "name a file below the campaign")
-            return None
-        root = self.file.parent
-        path = root / text.replace("\\", "/")
-        if not path.resolve().is_relative_to(root.resolve()):
-            found = f"{text!r} leads out of the campaign's folder"
-            self.add("PATH_ESCAPE", found, "put it below the campaign's folder")
-            return None
-        return path
-
-    def read(self, reader: Callable[[Path], T], path: Path) -> T | None:
-        """What the reader makes of the file; its problems join the others."""
-        try:
-            return reader(path)
-        except InputError as error:
-            self.found.extend(error.problems)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            self.add("FILE_UNREADABLE", reason, "correct its path or rights", path)
-        return None
-
-
 def _read_json(file: Path) -> dict[str, Any]:
-    problems = _Problems(file)
+    problems = CampaignProblems(file)
     remedy = "write it anew with `ingest` or `simulate`"
     try:
         data = file.read_bytes()
@@ -186,7 +143,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _parse_format(
-    content: Mapping[str, Any], problems: _Problems
+    content: Mapping[str, Any], problems: CampaignProblems
 ) -> PlateFormat | None:
     n_wells = content.get("n_wells")
     try:
@@ -198,7 +155,7 @@ def _parse_format(
 
 
 def _parse_plates(
-    content: Mapping[str, Any], problems: _Problems
+    content: Mapping[str, Any], problems: CampaignProblems
 ) -> tuple[PlateEntry, ...]:
     listed = content.get("plates")
     if not isinstance(listed, list) or not listed:
@@ -222,69 +179,12 @@ def _parse_plates(
     return tuple(entries)
 
 
-def _match_plates(
-    entries: Sequence[PlateEntry], plate_map: PlateMap, problems: _Problems
-) -> None:
+def _narrowed(plate_map: PlateMap, entries: Sequence[PlateEntry]) -> PlateMap:
+    """The map's wells of the plates that are there, so that plates may come one by one."""
     listed = [entry.plate for entry in entries]
-    for plate in sorted(set(plate_map.plates) - set(listed)):
-        found = f"plate {plate!r} of the map is not in the campaign"
-        found += _nearest(plate, listed)
-        remedy = "add the plate, or take its wells out of the map"
-        problems.add("PLATE_MISSING", found, remedy)
-    for plate in sorted(set(listed) - set(plate_map.plates)):
-        found = f"plate {plate!r} is not in the map{_nearest(plate, plate_map.plates)}"
-        remedy = "correct its id or add its wells to the map"
-        problems.add("MAP_PLATE_UNKNOWN", found, remedy)
+    rows = plate_map.frame.filter(pl.col("plate").is_in(listed))
 
-
-def _nearest(plate: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(plate, list(known), n=3, cutoff=0.6)
-    return f" (nearest: {', '.join(near)})" if near else ""
-
-
-def _compare_stores(
-    entries: Sequence[PlateEntry],
-    plate_format: PlateFormat | None,
-    problems: _Problems,
-) -> None:
-    """Open every plate; all must have one format, one set of channels, one pixel size."""
-    stores: list[Plate] = []
-    for entry in entries:
-        if not entry.path.is_dir():
-            found = f"plate {entry.plate!r} is not on disk"
-            remedy = "ingest or copy it there"
-            problems.add("PLATE_MISSING", found, remedy, entry.path)
-            continue
-        store = problems.read(open_plate, entry.path)
-        if store is None:
-            continue
-        stores.append(store)
-        if store.plate != entry.plate:
-            found = f"the store is of plate {store.plate!r}, listed as {entry.plate!r}"
-            remedy = "list it under its own id"
-            problems.add("PLATE_ID_MISMATCH", found, remedy, entry.path)
-    if plate_format is not None:
-        for store in stores:
-            if store.format != plate_format:
-                found = f"{store.format} plate in a campaign of {plate_format} plates"
-                remedy = "correct n_wells or take the plate out"
-                problems.add("PLATE_FORMAT_MISMATCH", found, remedy, store.path)
-    _agree(stores, "channels", "PLATE_CHANNEL_MISMATCH", problems)
-    _agree(stores, "pixel_size_um", "PIXEL_SIZE_MISMATCH", problems)
-
-
-def _agree(stores: Sequence[Plate], key: str, code: str, problems: _Problems) -> None:
-    """Name every plate whose value differs from that of most plates."""
-    counts = Counter(getattr(store, key) for store in stores)
-    if len(counts) < 2:
-        return
-    usual, n = counts.most_common(1)[0]
-    for store in stores:
-        value = getattr(store, key)
-        if value != usual:
-            found = f"plate {store.plate} has {key} {value}, {n} others have {usual}"
-            remedy = "screen it in a campaign of its own, or ingest it again"
-            problems.add(code, found, remedy, store.path)
+    return replace(plate_map, frame=rows)
 
 
 def _relative(root: Path, path: Path) -> str:
