@@ -1,18 +1,21 @@
 """What every reader does alike: rows of planes, files on disk, and one scan of many."""
 
+import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from plates.planes import SCHEMA, PlateFacts, Scan
+from plates.planes import SCHEMA, FieldFault, PlateFacts, Scan
 from plates.problems import InputError, Problem
+from plates.wells import N_COLUMNS_MAX, N_ROWS_MAX, Well
 
 N_SHOWN = 5
+_DEEPEST_INDEX = 3
 _AXES = ("well", "plate", "field", "channel", "z", "t")
 
 
@@ -69,6 +72,23 @@ def _walk(folder: Path, below: str = "") -> Iterator[str]:
                 yield from _walk(folder, name)
             elif entry.is_file():
                 yield name
+
+
+def index_files(root: Path, is_index: Callable[[str], bool]) -> list[Path]:
+    """Index files in a folder and the folders below it, none deeper than three."""
+    found: list[Path] = []
+    folders = [root] if root.is_dir() else []
+    for _ in range(_DEEPEST_INDEX + 1):
+        below: list[Path] = []
+        for folder in folders:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        below.append(Path(entry.path))
+                    elif is_index(entry.name) and not entry.name.startswith("."):
+                        found.append(Path(entry.path))
+        folders = below
+    return sorted(found)
 
 
 def inside(name: str, where: str) -> str:
@@ -140,10 +160,32 @@ def _doubled(name: str, scans: Sequence[Scan]) -> Problem:
     return Problem("PLATE_DUPLICATE", name, found, why, remedy)
 
 
+def number(text: str | None) -> float | None:
+    """A finite number that metadata state, None if they state none."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def whole(text: str) -> int | None:
+    """A whole number that metadata state, None if they state none."""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def placed(row: str, column: str) -> Well:
+    """The well of a row and a column counted from 1; ValueError if on no plate."""
+    n_row, n_column = int(row), int(column)
+    if not (1 <= n_row <= N_ROWS_MAX and 1 <= n_column <= N_COLUMNS_MAX):
+        raise ValueError(f"row {n_row}, column {n_column} is on no plate")
+    return Well(n_row - 1, n_column - 1)
+
+
 def single(values: Iterable[float]) -> float | None:
     """The one value that all have to six digits, None if they differ or are none."""
-    known = {float(f"{value:.6g}") for value in values}
-    return known.pop() if len(known) == 1 else None
+    known = {f"{value:.6g}": value for value in values}
+    return next(iter(known.values())) if len(known) == 1 else None
 
 
 def facts_of(planes: pl.DataFrame) -> tuple[PlateFacts, ...]:
@@ -157,6 +199,32 @@ def facts_of(planes: pl.DataFrame) -> tuple[PlateFacts, ...]:
         for plate in planes["plate"].unique().sort()
         for rows in [planes.filter(pl.col("plate") == plate)]
     )
+
+
+def no_index(root: Path, looked_for: str) -> InputError:
+    """The refusal of a folder without the reader's index file."""
+    if not root.is_dir():
+        return InputError(refusal("FOLDER_MISSING", root, "no such folder"))
+    found = f"no {looked_for} in it or in three levels of folders below"
+    return InputError(refusal("PLATE_META_MISSING", root, found))
+
+
+def acquisition_error(plate: str, well: str, fld: str, found: str) -> FieldFault:
+    """A field that the instrument itself calls failed."""
+    why = "the field is left out, the others stay"
+    where = f"{plate}/{well}/f{fld}"
+    remedy = "image the field again if it matters"
+    problem = Problem("IMG_ACQUISITION_ERROR", where, found, why, remedy)
+    return FieldFault(plate, well, fld, problem)
+
+
+def index_mismatch(plate: str, examples: Sequence[str]) -> InputError:
+    """The refusal of a plate whose metadata and file names disagree on wells."""
+    shown_here = "; ".join(examples[:3])
+    found = f"{len(examples)} files are named for another well: {shown_here}"
+    why = "which well an image shows is not certain"
+    remedy = "export the plate again, never rename its files"
+    return InputError(Problem("PLATE_INDEX_MISMATCH", plate, found, why, remedy))
 
 
 def refusal(code: str, where: object, found: str) -> Problem:

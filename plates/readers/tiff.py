@@ -18,6 +18,8 @@ LARGEST_PLANE_PX = 100_000_000
 MOST_PLANES = 4096
 _ZERO_ROWS = 2  # so many whole rows of zeros under a background are no picture
 _ZERO_SHARE = 1e-3  # of the other pixels: a background that reaches zero by itself
+# Other errors of the system are of the disk or the mount, and no file's.
+_NO_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _DECODE_ERRORS = (
     ValueError,
     RuntimeError,
@@ -67,7 +69,7 @@ def read_pages(
             raise PlaneError("IMG_PLANE_COUNT", found)
         planes = _decode(tiff, header, wanted, path)
     for plane in planes:
-        _check_pixels(plane, path)
+        check_pixels(plane, path)
     return planes
 
 
@@ -94,7 +96,7 @@ def _open(path: Path) -> tifffile.TiffFile:
         # OME and Micro-Manager series reach into neighbouring files, shaped ones say
         # nothing of their axes: a page is a plane here, and the reader says which.
         return tifffile.TiffFile(path, is_ome=False, is_mmstack=False, is_shaped=False)
-    except OSError as error:
+    except _NO_FILE as error:
         reason = error.strerror or str(error)
         raise PlaneError("IMG_UNREADABLE", f"{reason} ({path})") from error
     except PlaneError:
@@ -208,7 +210,7 @@ def _decode(
     return [plane.astype(header.dtype, copy=False) for plane in planes]
 
 
-def _check_pixels(plane: np.ndarray[Any, Any], path: Path) -> None:
+def check_pixels(plane: np.ndarray[Any, Any], path: Path) -> None:
     """Pixels that no camera gives: NaN, or rows of zeros under a background."""
     if plane.dtype.kind == "f":
         share = 1.0 - float(np.isfinite(plane).mean())
