@@ -118,26 +118,21 @@ def header_problems(table: TextTable) -> tuple[list[Problem], list[Problem]]:
         _column_missing(where, name, strange) for name in REQUIRED if name in absent
     ]
     faults += _unit_faults(where, seen, strange)
-    warnings = []
+    unused: list[str] = []
     for name in strange:
         near = nearest(name, [word for word in OPTIONAL if word in absent], 0.75)
         if near:
             why = "a misspelt column would be left out"
             remedy = f"did you mean {near!r}? Else rename the column"
-            faults.append(
-                _strange_column("MAP_COLUMN_UNKNOWN", where, name, why, remedy)
-            )
+            found = f"column {name!r}"
+            faults.append(Problem("MAP_COLUMN_UNKNOWN", where, found, why, remedy))
         else:
-            why = "it is no column of a plate map and is not carried to the results"
-            remedy = f"nothing, or use one of {', '.join(OPTIONAL)}"
-            warnings.append(
-                _strange_column("MAP_COLUMN_IGNORED", where, name, why, remedy)
-            )
-    return faults, warnings
-
-
-def _strange_column(code: str, where: str, name: str, why: str, remedy: str) -> Problem:
-    return Problem(code, where, f"column {name!r}", why, remedy)
+            unused.append(repr(name))
+    if not unused:
+        return faults, []
+    found, why = f"columns {', '.join(unused)}", "they are not carried to the results"
+    remedy = f"nothing, or use one of {', '.join(OPTIONAL)}"
+    return faults, [Problem("MAP_COLUMN_IGNORED", where, found, why, remedy)]
 
 
 def _column_missing(where: str, name: str, strange: list[str]) -> Problem:

@@ -139,7 +139,8 @@ def _plate_map(table: TextTable, plate_format: PlateFormat | None) -> PlateMap:
         .sort("plate", "_row", "_column")
         .drop("_row", "_column")
     )
-    warnings = reader.warnings + _padding(table) + _suspect_doses(frame, table.source)
+    warnings = [*table.warnings, *reader.warnings, *_padding(table)]
+    warnings += _suspect_doses(frame, table.source)
     return PlateMap(frame, table.source, tuple(warnings))
 
 

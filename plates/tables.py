@@ -26,7 +26,7 @@ class TextTable:
 
     `lines` holds the line of the file on which each row starts; `padded` names the
     columns in which a cell had surrounding blanks; `typed` names the columns whose
-    cells were numbers already. `address` gives the place of a cell by row and column
+    cells were numbers already, `warnings` are those of reading. `address` gives the place of a cell by row and column
     where a line would not show it, '' for a cell that no place in the file holds.
     """
 
@@ -35,6 +35,7 @@ class TextTable:
     lines: tuple[int, ...]
     padded: tuple[str, ...] = ()
     typed: frozenset[str] = frozenset()
+    warnings: tuple[Problem, ...] = ()
     address: Callable[[int, str], str] | None = None
 
     def where(self, rows: Iterable[int], column: str = "") -> str:

@@ -27,14 +27,7 @@ def fault(code: str, where: str, found: str, remedy: str = _SAVE_AS) -> Problem:
 
 def read_limited(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     """The bytes of a file, unpacked where it is gzipped; raises InputError above the limit."""
-    try:
-        raw = _first(path, limit)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        remedy = "check the path and its rights"
-        raise InputError(
-            fault("TABLE_UNREADABLE", str(path), reason, remedy)
-        ) from error
+    raw = read_head(path, limit + 1)
     if raw.startswith(b"\x1f\x8b"):
         try:
             with gzip.open(io.BytesIO(raw)) as packed:
@@ -51,9 +44,19 @@ def read_limited(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     return raw
 
 
-def _first(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limit + 1)
+def read_head(path: Path, n_bytes: int = 8) -> bytes:
+    """The first bytes of a file; raises InputError where it cannot be read."""
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError(None, "it is no file")
+        with path.open("rb") as file:
+            return file.read(n_bytes)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        remedy = "check the path and its rights"
+        raise InputError(
+            fault("TABLE_UNREADABLE", str(path), reason, remedy)
+        ) from error
 
 
 def decode(path: Path) -> str:

@@ -88,6 +88,7 @@ PLATE_META_MISSING | REFUSE | REFUSED | the plate has no metadata | ingest it ag
 PLATE_INDEX_MISMATCH | REFUSE | REFUSED | well names and indices disagree | ingest it again
 PLATE_DUPLICATE | REFUSE | REFUSED | a plate id is used twice | rename one
 PLATE_INCOMPLETE | HOLD | PARTIAL | files of the plate are not there yet | run again when copied
+PLATE_PLANES | REFUSE | REFUSED | fields hold several times or focal planes | ingest with z=max and one time
 PLATE_UNSTABLE | HOLD | PARTIAL | files of the plate may still be written | run the same command when it is done
 MAP_MISSING | HOLD | PARTIAL | no map tells what the plate's wells hold | add its wells to the map, run again
 INVENTORY_INVALID | REFUSE | REFUSED | the list of sums cannot be read | write it with sha256sum
@@ -113,6 +114,26 @@ MAP_ROLE_UNKNOWN | REFUSE | REFUSED | the role is no word of the list | correct 
 MAP_NUMBER_AMBIGUOUS | REFUSE | REFUSED | a number can be read two ways | write it with a point
 MAP_PLATE_UNKNOWN | REFUSE | REFUSED | the map and the plates disagree | correct the plate id
 MAP_CONFLICT | REFUSE | REFUSED | two maps disagree on a plate | correct one
+MAP_MERGED_CELLS | REFUSE | REFUSED | merged cells leave others empty | unmerge them and fill every cell
+MAP_CELL_TYPE | REFUSE | REFUSED | a cell holds a date, a formula or a number for a name | format it as text, type it again
+MAP_FORMAT_UNKNOWN | REFUSE | REFUSED | the file has the headers of no kind of plate map | give it headers, or name map_format
+MAP_OPTION_INVALID | REFUSE | REFUSED | a default or an alias names nothing of a plate map | use one of the list
+MAP_BLOCK_INVALID | REFUSE | REFUSED | a block of wells is shifted, turned, cut or unnamed | correct its labels
+MAP_DILUTION_MISSING | REFUSE | REFUSED | stock concentrations without the dilution | say map_defaults dilution or well_volume_ul
+MAP_MIXTURE | REFUSE | REFUSED | two compounds in one well | screen mixtures as compounds of their own
+MAP_TRANSFER_INVALID | REFUSE | REFUSED | a transfer cannot be read | correct the line
+MAP_TRANSFER_FAILED | WARN | COMPLETE | a transfer into the well failed, the well is left out | transfer again
+MAP_WELL_EXCLUDED | WARN | COMPLETE | the map leaves the well out | none needed
+MAP_LAYOUT_UNUSED | WARN | COMPLETE | a layout belongs to no plate | correct its name
+MAP_INVISIBLE | WARN | COMPLETE | invisible signs were taken out of cells | none needed
+MAP_NO_LINE_END | WARN | COMPLETE | the last line has no end, the file may be cut off | see that it is whole
+MAP_NAMES_ALIKE | WARN | COMPLETE | two names differ only in case, blanks or signs | write one name in one way
+MAP_PARTLY_FILLED | WARN | COMPLETE | a column is filled on some wells of a role only | fill it, or leave it
+MAP_UNITS_MIXED | WARN | COMPLETE | doses come in several units | check the units
+MAP_BATCH_VARIES | WARN | COMPLETE | a plate has several batches | check the batch
+MAP_SHEET_IGNORED | WARN | COMPLETE | a sheet is hidden or no plate map | none needed
+MAP_TEXT_IGNORED | WARN | COMPLETE | text beside the table is not read | none needed
+MAP_ORIENTATION_SUSPECT | WARN | COMPLETE | the controls behave as if the map were turned | check which way the plate was read
 CMPD_SMILES_INVALID | WARN | COMPLETE | the structure does not parse | correct the SMILES
 CMPD_SMILES_TRAILING | WARN | COMPLETE | text follows the structure | remove it
 CMPD_NO_STRUCTURE | WARN | COMPLETE | the compound has no structure | add a SMILES

@@ -25,7 +25,7 @@ ALLOWED = {
     | (STANDARD - NOT_IN_KERNELS),
     "plates": {
         "plates", "numpy", "numcodecs", "google_crc32c", "zarr", "xarray", "dask", "polars", "pyarrow",
-        "rdkit", "tifffile", "imagecodecs", "fastexcel", "obstore", "PIL",
+        "rdkit", "tifffile", "imagecodecs", "fastexcel", "obstore", "PIL", "openpyxl", "defusedxml",
     }
     | STANDARD,
     "screen": {

@@ -1,0 +1,54 @@
+"""Signs in cells that nobody sees: special blanks become blanks, invisible ones go."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+
+from plates.problems import Problem
+from plates.tables import TextTable
+
+# No-break, typographic and ideographic blanks; zero-width, direction and joining signs.
+_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+)
+
+
+def cleaned(table: TextTable) -> TextTable:
+    """The table without such signs, with a warning for each column that had them."""
+    frame, warnings = table.frame, [*table.warnings]
+    for name in frame.columns:
+        cells = frame[name].to_list()
+        plain = _sub(_BLANKS, " ", cells)
+        if plain != cells:
+            warnings.append(_warning(table, name, cells, plain, _BLANK_WORDS))
+        clear = [cell.strip() for cell in _sub(_INVISIBLE, "", plain)]
+        if clear != plain:
+            warnings.append(_warning(table, name, plain, clear, _INVISIBLE_WORDS))
+        if clear != cells:
+            frame = frame.with_columns(pl.Series(name, clear, pl.String))
+    return replace(table, frame=frame, warnings=tuple(warnings))
+
+
+_BLANK_WORDS = ("MAP_PADDED", "blanks of another kind", "they were made plain blanks")
+_INVISIBLE_WORDS = ("MAP_INVISIBLE", "invisible signs", "they were taken out")
+
+
+def _sub(signs: re.Pattern[str], by: str, cells: list[str]) -> list[str]:
+    change: Callable[[str], str] = lambda cell: signs.sub(by, cell)  # noqa: E731
+    return [cell if cell.isascii() else change(cell) for cell in cells]
+
+
+def _warning(
+    table: TextTable,
+    name: str,
+    before: list[str],
+    after: list[str],
+    words: tuple[str, str, str],
+) -> Problem:
+    rows = [i for i, cell in enumerate(before) if cell != after[i]]
+    code, found, why = words
+    where, remedy = table.where(rows, name), "nothing, if that is right"
+    return Problem(code, where, found, why, remedy)
