@@ -101,6 +101,13 @@ CODEC_NOT_ALLOWED | REFUSE | REFUSED | the store asks for a codec that is not al
 AXES_UNKNOWN | REFUSE | REFUSED | the store does not name its axes | convert it
 LIMIT_EXCEEDED | REFUSE | REFUSED | a declared size is beyond the limit | check the file
 STORE_FORBIDDEN | REFUSE | REFUSED | the store may not be read | ask for the right to read
+ARCHIVE_INVALID | REFUSE | REFUSED | the archive is cut off or not safe to read | copy it again
+PATH_COLLISION | REFUSE | REFUSED | two folders of the plate are one well | keep one of them
+PIXEL_SIZE_UNKNOWN | REFUSE | REFUSED | the plate gives no pixel size with a unit | ingest it with pixel_size_um=
+PYRAMID_INCOMPLETE | WARN | COMPLETE | smaller resolution levels are missing or do not fit | none needed
+S3_PACKAGE_MISSING | REFUSE | REFUSED | reading from S3 needs the extra s3 | pip install 'senoscreen[s3]'
+SOURCE_UNSUPPORTED | REFUSE | REFUSED | no such kind of source is read | give a folder, a zip file or s3://bucket/prefix
+STORE_UNREACHABLE | STOP | RESOURCES | the storage service does not answer | check network and endpoint, run again
 NO_PIXEL_CHECKSUM | WARN | COMPLETE | the pixels carry no checksum | ingest with checksums
 WELL_NOT_IN_MAP | Q-well | PARTIAL | the well is imaged but not in the map | complete the map
 WELL_MISSING | Q-well | PARTIAL | the well is in the map but not imaged | image it or mark it no_cells
