@@ -1,164 +1,180 @@
 """The verb ingest: an instrument's files to a campaign of checksummed OME-Zarr plates."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from plates.campaign import Campaign, PlateEntry, slug, write_campaign
-from plates.compounds import Library
-from plates.ingest import IngestReport, ingest_plate
-from plates.maps import PlateMap
-from plates.planes import Scan
-from plates.problems import Problem
-from plates.readers.tiff_folder import scan
-from plates.wells import PlateFormat
-from screen.codes import CODES
-from screen.errors import Outcome, Refusal, refusal, rendered
+from plates.campaign import Campaign, PlateEntry
+from plates.ingest import (
+    IngestOptions,
+    IngestReport,
+    PlateHeld,
+    ingest_plate,
+)
+from plates.killable import KillablePool
+from plates.problems import InputError, Problem
+from screen.errors import Outcome, Refusal, refusal
+from screen.ingest_campaign import (
+    PLATES,
+    REQUEST,
+    Present,
+    grow,
+    keep_present,
+    plate_path,
+    read_present,
+    request_of,
+)
+from screen.ingest_holds import Files, hold_unfinished
+from screen.ingest_maps import join_map, read_maps
+from screen.ingest_plan import Plan, PlatePlan, read_source
+from screen.ingest_settings import IngestVerb
+from screen.ingest_words import ended, shown
+from screen.lock import LockedError, run_lock
 from screen.preflight import check_writable
 from screen.progress import bar
-from screen.settings import IngestVerb
+from screen.projection import best_focus, on_the_host
+
+
+@dataclass
+class Work:
+    """A plan being carried out: what was there before, what is done, what failed."""
+
+    plan: Plan
+    present: Present
+    files: dict[str, Files]
+    reports: list[IngestReport] = field(default_factory=list)
+    failed: list[Problem] = field(default_factory=list)
+
+    @property
+    def entries(self) -> list[PlateEntry]:
+        """The plates that are whole by now, those of earlier runs left out."""
+        out = Path(self.plan.settings.out)
+        return [
+            PlateEntry(r.plate, out / r.path.relative_to(out)) for r in self.reports
+        ]
 
 
 def run(settings: IngestVerb) -> Outcome:
-    """Write the campaign, or with `dry_run` only say what the pattern finds.
+    """Write the campaign or add to it, or with `dry_run` only say what there is.
 
-    Refuses (3) before writing when pattern, map, plates and output do not fit together;
-    ends with 4 when single fields had to be left out.
+    Refuses (3) before writing when source, map and campaign do not fit together; ends
+    with 4 when plates are held or single fields had to be left out.
     """
-    found = scan(Path(settings.source), settings.pattern)
+    work = make_work(settings)
+    plan = work.plan
     if settings.dry_run:
-        return Outcome(0, "\n".join(_shown(found)))
-    plate_format = PlateFormat.of(settings.n_wells)
-    plate_map = PlateMap.read(Path(settings.map), plate_format)
-    if settings.library:
-        Library.read(Path(settings.library))
-    ids = _plate_ids(settings, found, plate_map)
-    channels = _channels(settings, found)
-    _check_out(settings)
-    reports = _ingest(settings, found, ids, channels)
-    _write(settings, reports, plate_map)
-    return _outcome(settings, found, reports)
+        return Outcome(Refusal(plan.refusals).code if plan.refusals else 0, shown(plan))
+    if plan.needed or plan.refusals:
+        raise Refusal([*plan.needed, *plan.refusals])
+    if plan.ready or plan.kept:
+        _carry_out(work)
+    return ended(plan, work.reports, work.failed)
 
 
-def _shown(found: Scan) -> Iterator[str]:
-    """What a pattern finds, for a person who is writing one."""
-    n_wells = found.planes.select("plate", "well").unique().height
-    yield f"{found.planes.height} files match, {found.n_ignored} do not"
-    yield f"{len(found.plates)} plates, {n_wells} wells"
-    yield f"channels: {', '.join(_tokens(found)) or 'as pages of each file'}"
-    yield from (f"  {name}: {groups}" for name, groups in found.matches)
-    yield from (f"  {name}: no match" for name in found.ignored)
+def make_work(settings: IngestVerb) -> Work:
+    """Find out everything that can be known before writing; problems are in the plan."""
+    plan = Plan(settings)
+    read_source(plan)
+    _check_places(plan)
+    read_maps(plan)
+    present = read_present(plan)
+    join_map(plan, present.stores)
+    keep_present(plan, present)
+
+    return Work(plan, present, hold_unfinished(plan))
 
 
-def _plate_ids(
-    settings: IngestVerb, found: Scan, plate_map: PlateMap
-) -> dict[str, str]:
-    """Plate id by the plate's name in the files; both sides must agree with the map."""
-    ids = {facts.plate: facts.plate for facts in found.plates}
-    if ids.keys() == {""}:
-        if not settings.plate and len(plate_map.plates) != 1:
-            plates = ", ".join(plate_map.plates[:5])
-            why = "the file names hold no plate and the map holds several"
-            remedy = "give plate=ID, or a pattern with a group plate"
-            raise refusal("CFG_KEY_MISSING", "plate", f"map: {plates}", why, remedy)
-        ids = {"": settings.plate or plate_map.plates[0]}
-    known = set(plate_map.plates)
-    problems = [
-        *(_stranger(p, "images", "the map") for p in sorted(set(ids.values()) - known)),
-        *(
-            _stranger(p, "the map", "the images")
-            for p in sorted(known - set(ids.values()))
-        ),
-    ]
-    if problems:
-        raise Refusal(problems)
-    return ids
-
-
-def _stranger(plate: str, here: str, there: str) -> Problem:
-    code = CODES["MAP_PLATE_UNKNOWN"]
-    found = f"a plate of {here} that is not in {there}"
-
-    return Problem("MAP_PLATE_UNKNOWN", plate, found, code.meaning, code.remedy)
-
-
-def _channels(settings: IngestVerb, found: Scan) -> Sequence[str]:
-    if settings.channels:
-        return settings.channels
-    if _tokens(found) == ("",):
-        why = "channels are known by name, and the file names hold none"
-        remedy = "give channels=[...] in the order of the pages"
-        raise refusal("CFG_KEY_MISSING", "channels", "no names", why, remedy)
-    return _tokens(found)
-
-
-def _tokens(found: Scan) -> tuple[str, ...]:
-    return tuple(found.planes["channel"].unique().sort())
-
-
-def _check_out(settings: IngestVerb) -> None:
+def _check_places(plan: Plan) -> None:
+    settings = plan.settings
+    if not settings.out:
+        plan.need("out", "where the campaign shall be is not said", "give out=FOLDER")
+        return
     out, source = Path(settings.out).resolve(), Path(settings.source).resolve()
+    if "://" in settings.source:
+        return
     if out.is_relative_to(source) or source.is_relative_to(out):
-        why, remedy = "inputs are never written to", "give another out="
         found = "output and source lie inside one another"
-        raise refusal("OUTPUT_IN_INPUT", out, found, why, remedy)
-    if (out / "campaign.json").exists():
-        why, remedy = "a campaign is never written over", "give another out="
-        raise refusal("OUTPUT_EXISTS", out, "a campaign is there", why, remedy)
+        plan.refuse("OUTPUT_IN_INPUT", out, found, "give another out=")
+
+
+def _carry_out(work: Work) -> None:
+    out = Path(work.plan.settings.out)
     check_writable(out)
+    (out / PLATES).mkdir(exist_ok=True)
+    try:
+        with run_lock(out):
+            _ingest(work)
+    except LockedError as error:
+        why, remedy = "two runs in one folder would mix", "wait for the other run"
+        raise refusal("RUN_LOCKED", out, str(error), why, remedy) from None
 
 
-def _ingest(
-    settings: IngestVerb, found: Scan, ids: dict[str, str], channels: Sequence[str]
-) -> list[IngestReport]:
-    folder = Path(settings.out) / "plates"
-    folder.mkdir(exist_ok=True)
-    reports: list[IngestReport] = []
-    with bar("ingesting", len(ids), "plates") as advance:
-        for name, plate in ids.items():
-            report = ingest_plate(
-                found.for_plate(name),
-                folder / f"{slug(plate)}.ome.zarr",
-                plate,
-                PlateFormat.of(settings.n_wells),
-                channels,
-                settings.pixel_size_um,
-                n_threads=settings.threads,
-                notes={"source": str(settings.source), "pattern": settings.pattern},
-            )
-            reports.append(report)
-            advance(1, f"plate {plate}")
-    return reports
+def _ingest(work: Work) -> None:
+    """Plate after plate; each is part of the campaign as soon as it is whole."""
+    plan = work.plan
+    plates = plan.ready
+    with ExitStack() as stack:
+        stack.enter_context(on_the_host())
+        pool = (
+            stack.enter_context(KillablePool(plan.settings.workers)) if plates else None
+        )
+        for number, plate in enumerate(plates, 1):
+            title = f"{plate.plate} ({number} of {len(plates)})"
+            try:
+                with bar(title, 0, "fields") as advance:
+                    work.reports.append(_one(work, plate, pool, advance))
+            except PlateHeld as error:
+                plan.holds.setdefault(plate.plate, []).extend(error.problems)
+            except InputError as error:
+                work.failed += error.problems
+            else:
+                grow(plan, work.present, work.entries)
+    if work.failed and not (work.reports or plan.kept):
+        raise Refusal(work.failed)
+    if work.reports or plan.kept:
+        grow(plan, work.present, work.entries)
+        Campaign.open(Path(plan.settings.out))
 
 
-def _write(
-    settings: IngestVerb, reports: Sequence[IngestReport], plate_map: PlateMap
-) -> None:
-    """Copy map and library into the campaign, write it last, and open it as a proof."""
-    out = Path(settings.out)
-    plate_map.write_csv(out / "map.csv")
-    if settings.library:
-        shutil.copyfile(settings.library, out / "library.csv")
-    write_campaign(
-        out,
-        name=out.resolve().name,
-        plate_format=PlateFormat.of(settings.n_wells),
-        plates=[PlateEntry(r.plate, r.path.relative_to(out)) for r in reports],
-        map_path=Path("map.csv"),
-        library_path=Path("library.csv") if settings.library else None,
+def _one(
+    work: Work, plate: PlatePlan, pool: KillablePool | None, advance: Any
+) -> IngestReport:
+    plan, settings = work.plan, work.plan.settings
+    if plan.scan is None or plan.format is None or plan.pixel_size_um is None:
+        raise ValueError("a plan that was refused must not be carried out")
+    path = plate_path(plan, plate.plate)
+    if path.exists():
+        shutil.rmtree(path)
+    files = work.files[plate.plate]
+    return ingest_plate(
+        plan.scan,
+        plate.name,
+        path,
+        plate_id=plate.plate,
+        plate_format=plan.format,
+        channels=plan.channels,
+        pixel_size_um=plan.pixel_size_um,
+        options=_options(plan),
+        notes={REQUEST: request_of(plan, plate), "acquired": plate.facts.acquired},
+        project=best_focus if settings.z == "best_focus" else None,
+        progress=lambda done, total: advance(1, total=total),
+        inventory=files.sums,
+        seen=files.stamps,
+        pool=pool,
     )
-    Campaign.open(out)
 
 
-def _outcome(
-    settings: IngestVerb, found: Scan, reports: Sequence[IngestReport]
-) -> Outcome:
-    problems = [*found.warnings, *(p for report in reports for p in report.problems)]
-    n_written = sum(report.n_fields_written for report in reports)
-    n_expected = sum(report.n_fields_expected for report in reports)
-    text = f"{len(reports)} plates, {n_written} of {n_expected} fields written"
-    lines = [text, *rendered(problems).splitlines()]
-
-    return Outcome(
-        0 if n_written == n_expected else 4, "\n".join(lines), (Path(settings.out),)
+def _options(plan: Plan) -> IngestOptions:
+    settings = plan.settings
+    return IngestOptions(
+        z=settings.z,  # type: ignore[arg-type]  # one of the key's choices
+        time=settings.time,
+        stitch=settings.stitch,
+        pyramid=settings.pyramid,
+        workers=settings.workers,
+        illumination=settings.illumination,
+        level_max=plan.level_max,
+        to_uint16=settings.to_uint16,  # type: ignore[arg-type]
     )

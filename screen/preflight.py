@@ -18,8 +18,30 @@ PIXEL_SIZE_TOLERANCE = 0.05
 def check_inputs(spec: ModelSpec, plates: Sequence[Plate]) -> None:
     """Raise InputError listing every plate that the model was not made for."""
     problems = [problem for plate in plates for problem in _misfits(spec, plate)]
+    problems += _deep(plates)
     if problems:
         raise InputError(tuple(problems))
+
+
+def check_planes(plates: Sequence[Plate]) -> None:
+    """Raise InputError listing every plate with several time points or focal planes."""
+    problems = list(_deep(plates))
+    if problems:
+        raise InputError(problems)
+
+
+def _deep(plates: Sequence[Plate]) -> Iterator[Problem]:
+    for plate in plates:
+        n_times, n_z = plate.spec.n_times, plate.spec.n_z
+        if (n_times, n_z) != (1, 1):
+            yield Problem(
+                "PLATE_PLANES",
+                plate.plate,
+                f"{n_times} time points and {n_z} focal planes in each field",
+                "a network looks at one plane of each channel",
+                "ingest it again, into another out=, with z=max (or mean, best_focus)"
+                " and time=ONE",
+            )
 
 
 def _misfits(spec: ModelSpec, plate: Plate) -> Iterator[Problem]:

@@ -19,17 +19,13 @@ from screen.groups import NetworkSettings as NetworkSettings
 from screen.groups import OptimizerSettings as OptimizerSettings
 from screen.groups import QuarantineSettings as QuarantineSettings
 from screen.groups import key, light_module, part, settable
+from screen.ingest_settings import IngestVerb as IngestVerb
 
 if TYPE_CHECKING:
     from plates.synthetic.settings import SimulateSettings
     from plates.synthetic.settings import SimulateSettings as SimulateGroup
 else:
     SimulateGroup = settable(light_module("plates.synthetic.settings").SimulateSettings)
-
-A01_PATTERN = (
-    r"(?:(?P<plate>.*?)[_-])?(?P<well>[A-Z]{1,2}\d{2})"
-    r"(?:[_-][fs](?P<field>\d+))?(?:[_-](?P<channel>[A-Za-z][A-Za-z0-9]*))?\.tiff?"
-)
 
 
 @dataclass
@@ -53,35 +49,6 @@ class SimulateVerb:
         from plates.synthetic.settings import SimulateSettings
 
         return SimulateSettings(**asdict(self.simulate))
-
-
-@dataclass
-class IngestVerb:
-    """Turn the image files of an instrument into a campaign of OME-Zarr plates.
-
-    Reads TIFF files and a plate map and changes neither; a file that is cut off or
-    missing costs its own field and is named. dry_run=true shows what would be found.
-    """
-
-    source: str = key(REQUIRED, "folder with the TIFF files", "path")
-    map: str = key(REQUIRED, "plate map, a CSV with a row per well", "path")
-    out: str = key(REQUIRED, "folder of the new campaign", "path")
-    pattern: str = key(
-        A01_PATTERN,
-        "regular expression for a whole file name (a path below source if it holds /)"
-        " with the named groups well (or row and col), field, channel, plate",
-    )
-    library: str = key("", "compound file, a CSV with compound and smiles", "path")
-    plate: str = key("", "plate id, when the pattern has no group plate")
-    n_wells: int = key(
-        96, "plate format", "wells", choices=(6, 12, 24, 48, 96, 384, 1536)
-    )
-    channels: list[str] = key([], "channel names in the order of the pages")
-    pixel_size_um: float = key(
-        REQUIRED, "side of a pixel in the sample", "um", low=1e-3, high=1e3
-    )
-    dry_run: bool = key(False, "show what the pattern finds and write nothing")
-    threads: int = key(2, "files read at once", "threads", low=1, high=64)
 
 
 @dataclass

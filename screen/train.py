@@ -18,7 +18,7 @@ from screen.folds import AnchorWell, Fold, anchor_wells, make_folds
 from screen.illumination import Gain, gains_of, given_profile
 from screen.models import ModelSpec, NetworkSpec, network_weights, save_model
 from screen.paths import model_dir
-from screen.preflight import check_writable
+from screen.preflight import check_planes, check_writable
 from screen.progress import bar
 from screen.settings import TrainVerb
 
@@ -35,6 +35,7 @@ def run(settings: TrainVerb) -> Outcome:
         return run_crops(settings)
     campaign = Campaign.open(Path(settings.campaign))
     plates = {e.plate: open_plate(e.path) for e in campaign.plates}
+    check_planes(tuple(plates.values()))
     first = _alike(tuple(plates.values()))
     wells = anchor_wells(campaign.map, settings.anchors)
     wells = tuple(w for w in wells if _is_imaged(plates, w))

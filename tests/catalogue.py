@@ -116,7 +116,8 @@ class Lab:
         """What ingest is told; a word in `more` replaces the one of the same key."""
         usual = [f"source={self.source}", f"map={self.map}", f"out={self.out}"]
         usual += [f"library={self.library}", f"n_wells={self.format.n_wells}"]
-        return merged([*usual, "pixel_size_um=0.65", *more])
+        usual += ["pixel_size_um=0.65", "settle=0", "workers=1"]
+        return merged([*usual, *more])
 
     def ingest(self, *more: str) -> Ended:
         """Run ingest on the export."""

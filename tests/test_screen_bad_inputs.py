@@ -80,7 +80,15 @@ def ingest_words(export: Path, *more: str) -> list[str]:
     """Ingest the export into `screen` beside it."""
     root = export.parent
     places = [f"source={export}", f"map={root / 'map.csv'}", f"out={root / 'screen'}"]
-    return ["ingest", *places, "n_wells=6", "pixel_size_um=0.65", *more]
+    return [
+        "ingest",
+        *places,
+        "n_wells=6",
+        "pixel_size_um=0.65",
+        "settle=0",
+        "workers=1",
+        *more,
+    ]
 
 
 def tell(capsys: CAPTURE, words: Sequence[str], code: int, *expected: str) -> str:

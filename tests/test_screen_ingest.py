@@ -9,7 +9,6 @@ import tifffile
 from numpy.random import default_rng
 
 from plates.campaign import Campaign
-from plates.problems import InputError
 from plates.store import open_plate, read_field
 from plates.wells import Well
 from screen import ingest, plan, simulate
@@ -44,7 +43,7 @@ def export(tmp_path: Path) -> Path:
 def _words(export: Path, *more: str) -> list[str]:
     root = export.parent
     words = [f"source={export}", f"map={root / 'map.csv'}", f"out={root / 'screen'}"]
-    return [*words, "n_wells=6", "pixel_size_um=0.65", *more]
+    return [*words, "n_wells=6", "pixel_size_um=0.65", "settle=0", "workers=1", *more]
 
 
 def _ingest(export: Path, *more: str) -> Any:
@@ -98,7 +97,7 @@ def test_inputs_that_do_not_fit_are_refused(
 ) -> None:
     given = {w.partition("=")[0]: w for w in (*_words(export), *words)}
 
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(Refusal, match=message):
         ingest.run(settings_of("ingest", list(given.values())))
     assert not (export.parent / "screen/campaign.json").exists()
 
@@ -127,7 +126,7 @@ def test_output_inside_the_input_is_refused(export: Path) -> None:
 def test_pages_need_channel_names(export: Path) -> None:
     pattern = r"pattern=P1_(?P<well>[A-Z]\d\d)_f1_DNA\.tif"
 
-    with pytest.raises(Refusal, match="CFG_KEY_MISSING channels"):
+    with pytest.raises(Refusal, match="CFG_KEY_MISSING ingest channels"):
         _ingest(export, pattern)
     assert _ingest(export, pattern, "channels=[DNA]").code == 0
 

@@ -19,7 +19,7 @@ from screen.paths import conf_dir
 from screen.settings import VERBS, RunVerb, ScoreVerb, SimulateVerb
 
 NEEDED = {
-    "ingest": ["source=a", "map=m.csv", "out=o", "pixel_size_um=0.65"],
+    "ingest": ["source=a", "out=o"],
     "train": ["campaign=c"],
     "score": ["campaign=c", "model=m"],
     "report": ["run=r"],
