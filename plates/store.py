@@ -1,10 +1,12 @@
 """The plate store, an OME-Zarr folder: opening one, and all that is done with it."""
 
+import os
 from pathlib import Path
 
 from plates.problems import InputError
 from plates.store_fields import read_field as read_field
 from plates.store_fields import read_stack as read_stack
+from plates.store_metadata import INGEST
 from plates.store_metadata import PlateSpec as PlateSpec
 from plates.store_parsing import (
     ome_block,
@@ -29,8 +31,15 @@ from plates.store_writer import write_field as write_field
 
 
 def open_plate(path: Path) -> Plate:
-    """Open a plate after checking its root block and a few images; InputError if refused."""
+    """Open a plate after checking its root block and a few images; InputError if refused.
+
+    A plate without our ingest.json is one of another tool, a folder or a zip file.
+    """
     path = Path(path)
+    if not os.path.isfile(path / INGEST):
+        from plates.ome_zarr.direct import open_other
+
+        return open_other(path)
     root = path / "zarr.json"
     block = ome_block(root, "plate")["plate"]
     try:

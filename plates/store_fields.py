@@ -35,6 +35,8 @@ def read_stack(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
         raise ValueError(f"plate {plate.plate} has no field {field} in well {well}")
     if (well, field) in plate.omitted:
         raise FieldError(plate.omitted[well, field])
+    if not plate.is_own:
+        return _read_other(plate, well, field)
     level = plate.path / well.path / str(field) / LEVEL
     layout = _field_layout(plate, well, field, level / "zarr.json")
     data = _read_shard(plate, well, field, level / SHARD)
@@ -42,6 +44,15 @@ def read_stack(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
         return decode_shard(data, layout)
     except ShardError as error:
         raise _field_error(plate, well, field, "CHUNK_CORRUPT", str(error)) from error
+
+
+def _read_other(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
+    # Only who reads such a plate pays for loading its codecs.
+    from plates.ome_zarr.direct import OtherPlate, read_other
+
+    if not isinstance(plate, OtherPlate):
+        raise TypeError(f"plate must be our own or an OtherPlate, got {type(plate)}")
+    return read_other(plate, well, field)
 
 
 def _read_shard(plate: Plate, well: Well, field: int, shard: Path) -> bytes:

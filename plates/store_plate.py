@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from plates.problems import Problem
 from plates.shard import ShardLayout
@@ -19,6 +20,8 @@ class Plate:
     omitted: Mapping[tuple[Well, int], Problem]
     layout: ShardLayout
     array_json: bytes  # of a sampled array: equal bytes need no second parsing
+
+    is_own: ClassVar[bool] = True  # not another tool's (plates.ome_zarr.OtherPlate)
 
     @property
     def plate(self) -> str:
@@ -49,6 +52,15 @@ class Plate:
     def field_shape(self) -> tuple[int, int, int]:
         """(c, y, x) of every field."""
         return self.spec.field_shape
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What a person should know of the plate; nothing of our own ones."""
+        return ()
+
+    def fits(self, plate_format: PlateFormat) -> bool:
+        """Whether the plate is of this format."""
+        return self.format == plate_format
 
     def fields(self, well: Well) -> tuple[int, ...]:
         """The expected fields of a well; one left out at ingest raises when it is read."""

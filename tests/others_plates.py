@@ -184,7 +184,7 @@ def write_array(path: Path, form: Form, pixels: NDArray[Any]) -> None:
             chunks=outer,
             codecs=codecs,
             zarr_format=3,
-            chunk_key_encoding={"name": "default", "separator": form.separator},
+            chunk_key_encoding=("default", form.separator),
             config=config,  # type: ignore[arg-type]
         )
     array[...] = data

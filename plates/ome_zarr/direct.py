@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,15 +40,22 @@ _INGEST = "ingest it: reader=ome_zarr"
 class OtherPlate(Plate):
     """A plate that others wrote; it may be pickled, and its pixels are read as asked.
 
-    `images` are keys in its store, `shape` its named rows and columns, `warnings` what
-    a person should know of it.
+    `images` are keys in its store, `shape` its named rows and columns, `doubts` what a
+    person should know of it.
     """
+
+    is_own: ClassVar[bool] = False
 
     images: Mapping[tuple[Well, int], str]
     zarr_format: int
     shape: tuple[int, int]
-    warnings: tuple[Problem, ...]
+    doubts: tuple[Problem, ...]
     metadata: bytes
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What a person should know of the plate."""
+        return self.doubts
 
     def fits(self, plate_format: PlateFormat) -> bool:
         """Whether it may be of this format: many list only the rows that were imaged."""
@@ -87,7 +94,7 @@ def open_other(path: Path) -> OtherPlate:
         images=images,
         zarr_format=found.block.zarr_format,
         shape=found.block.shape,
-        warnings=tuple(_warnings(found, sampled)),
+        doubts=tuple(_warnings(found, sampled)),
         metadata=found.block.data,
     )
 
