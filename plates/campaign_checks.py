@@ -100,7 +100,7 @@ def compare_stores(
     """Open every plate; all must have one format, one set of channels, one pixel size."""
     stores: list[Plate] = []
     for entry in entries:
-        if not entry.path.is_dir():
+        if not entry.path.exists():
             found = f"plate {entry.plate!r} is not on disk"
             remedy = "ingest or copy it there"
             problems.add("PLATE_MISSING", found, remedy, entry.path)
@@ -115,7 +115,7 @@ def compare_stores(
             problems.add("PLATE_ID_MISMATCH", found, remedy, entry.path)
     if plate_format is not None:
         for store in stores:
-            if store.format != plate_format:
+            if not store.fits(plate_format):
                 found = f"{store.format} plate in a campaign of {plate_format} plates"
                 remedy = "correct n_wells or take the plate out"
                 problems.add("PLATE_FORMAT_MISMATCH", found, remedy, store.path)

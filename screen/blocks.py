@@ -195,7 +195,7 @@ def _read(plate: Plate, well: Well, index: int) -> NDArray[Any]:
         return read_field(plate, well, index)
     except FieldError:
         # A dead mount makes every field "missing"; that is no fault of the data.
-        if not plate.path.is_dir():
+        if not plate.path.exists():
             raise OSError(
                 errno.ENOTCONN, "the plate is gone in mid-run", str(plate.path)
             ) from None
