@@ -5,7 +5,7 @@ from typing import Protocol
 
 from plates.planes import Scan
 from plates.problems import InputError, Problem
-from plates.readers import cellvoyager, imagexpress, operetta, tiff_folder
+from plates.readers import cellvoyager, imagexpress, ome_tiff, operetta, tiff_folder
 
 
 class Reader(Protocol):
@@ -20,7 +20,13 @@ class Reader(Protocol):
         """The planes of the folder; InputError with every problem of the export."""
 
 
-_IN_ORDER: tuple[Reader, ...] = (operetta, imagexpress, cellvoyager, tiff_folder)
+_IN_ORDER: tuple[Reader, ...] = (
+    operetta,
+    imagexpress,
+    cellvoyager,
+    ome_tiff,
+    tiff_folder,
+)
 READERS: dict[str, Reader] = {reader.NAME: reader for reader in _IN_ORDER}
 
 
