@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plates.campaign import Campaign, PlateEntry
+from plates.campaign import Campaign, PlateEntry, slug
 from plates.ingest import (
     IngestOptions,
     IngestReport,
@@ -14,6 +14,7 @@ from plates.ingest import (
     ingest_plate,
 )
 from plates.killable import KillablePool
+from plates.preview import copy_preview
 from plates.problems import InputError, Problem
 from screen.errors import Outcome, Refusal, refusal
 from screen.ingest_campaign import (
@@ -35,6 +36,8 @@ from screen.lock import LockedError, run_lock
 from screen.preflight import check_writable
 from screen.progress import bar
 from screen.projection import best_focus, on_the_host
+
+PREVIEWS = "previews"
 
 
 @dataclass
@@ -130,6 +133,7 @@ def _ingest(work: Work) -> None:
             except InputError as error:
                 work.failed += error.problems
             else:
+                _picture(plan, plate)
                 grow(plan, work.present, work.entries)
     if work.failed and not (work.reports or plan.kept):
         raise Refusal(work.failed)
@@ -164,6 +168,12 @@ def _one(
         seen=files.stamps,
         pool=pool,
     )
+
+
+def _picture(plan: Plan, plate: PlatePlan) -> None:
+    """A picture of the whole plate, to see at a glance what is on it."""
+    png = Path(plan.settings.out) / PREVIEWS / f"{slug(plate.plate)}.png"
+    copy_preview(plate_path(plan, plate.plate), png)
 
 
 def _options(plan: Plan) -> IngestOptions:

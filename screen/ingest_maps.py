@@ -1,11 +1,12 @@
 """The plate map of an ingest: read, merged, and joined to what was imaged."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from plates.compounds import Library
+from plates.map_formats import read_map
 from plates.maps import PlateMap
 from plates.problems import InputError, Problem
 from plates.wells import Well
@@ -21,29 +22,54 @@ def read_maps(plan: Plan) -> None:
     """
     settings = plan.settings
     own = Path(settings.out) / MAP
-    paths = [*([str(own)] if settings.out and own.exists() else []), *settings.map]
     maps: list[PlateMap] = []
-    for path in paths:
-        try:
-            maps.append(_read(plan, Path(path)))
-        except InputError as error:
-            plan.refusals += error.problems
-    if settings.library:
-        try:
-            plan.library = Library.read(Path(settings.library))
-        except InputError as error:
-            plan.refusals += error.problems
+    _noting(plan, lambda: maps.extend(_maps(plan, own)))
+    _noting(plan, lambda: _read_library(plan))
     if not settings.map:
         found = "the wells' compounds and controls are not known without it"
         plan.need("map", found, "give map=FILE")
-    elif len(maps) == len(paths):
+    elif maps:
         conflicts = list(_conflicts(maps))
         plan.refusals += conflicts
         plan.map = None if conflicts else merged(maps)
 
 
-def _read(plan: Plan, path: Path) -> PlateMap:
-    return PlateMap.read(path, plan.format)
+def _noting(plan: Plan, step: Callable[[], None]) -> None:
+    try:
+        step()
+    except InputError as error:
+        plan.refusals += error.problems
+
+
+def _maps(plan: Plan, own: Path) -> Iterator[PlateMap]:
+    """The campaign's own map, if there is one, and the one that all given files make."""
+    settings = plan.settings
+    if settings.map:
+        yield read_map(
+            [Path(path) for path in settings.map],
+            plan.format,
+            map_format=settings.map_format,
+            barcodes=Path(settings.barcodes) if settings.barcodes else None,
+            defaults=dict(_pairs(plan, "map_defaults")),
+            aliases=dict(_pairs(plan, "map_aliases")),
+        )
+    if settings.out and own.exists():
+        yield PlateMap.read(own, plan.format)
+
+
+def _pairs(plan: Plan, key: str) -> Iterator[tuple[str, str]]:
+    for entry in getattr(plan.settings, key):
+        name, colon, value = entry.partition(":")
+        if not (name and colon):
+            plan.refuse(
+                "CFG_VALUE_RANGE", f"ingest {key}", f"{entry!r}", "write NAME:VALUE"
+            )
+        yield name, value
+
+
+def _read_library(plan: Plan) -> None:
+    if plan.settings.library:
+        plan.library = Library.read(Path(plan.settings.library))
 
 
 def _conflicts(maps: Sequence[PlateMap]) -> Iterator[Problem]:

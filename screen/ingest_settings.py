@@ -90,6 +90,13 @@ class IngestVerb:
     map_format: str = key(
         "auto", "form of the plate map; auto = told by its content", choices=MAP_FORMATS
     )
+    map_defaults: list[str] = key(
+        [], "what the map does not say, COLUMN:VALUE, such as [state:stressed,batch:b1]"
+    )
+    map_aliases: list[str] = key(
+        [],
+        "words and headers of the map in other terms, WORD:OURS, such as [DMSO:vehicle]",
+    )
     barcodes: str = key(
         "", "which plate has which layout, for map_format=broad", "path"
     )
