@@ -10,7 +10,7 @@ import numpy as np
 from plates.planes import PlaneError
 from plates.readers import png, tiff
 
-_ZARR = "ome_zarr"
+ZARR = "ome_zarr"
 # A dead mount, a dead disk: no fault of the file, so no field is left out for it.
 _STOPS = (errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.ENOMEM, errno.EMFILE)
 
@@ -35,7 +35,7 @@ def read_planes(
     Raises PlaneError with the reason code where they cannot be had.
     """
     try:
-        if reader == _ZARR:
+        if reader == ZARR:
             # Its libraries take longer to load than many a TIFF plate to read.
             from plates import ome_zarr
 
@@ -46,14 +46,15 @@ def read_planes(
         raise unreadable(error, path) from error
 
 
-def read_kind(reader: str, path: str, page: int, n_pages: int) -> Kind:
+def read_kind(reader: str, path: str, n_pages: int) -> Kind:
     """A plane's size and type without its pixels where the format tells; else PlaneError.
 
     Also raises it when a TIFF has other than `n_pages` pages.
     """
-    if reader == _ZARR:
-        plane = read_planes(reader, path, [page])[0]
-        return Kind((plane.shape[0], plane.shape[1]), plane.dtype.name)
+    if reader == ZARR:
+        from plates import ome_zarr
+
+        return Kind(*ome_zarr.plane_kind(path))
     try:
         header = (png if _is_png(path) else tiff).read_header(path)
     except OSError as error:
