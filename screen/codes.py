@@ -85,6 +85,8 @@ ILLUM_INVALID | REFUSE | REFUSED | the light profile is missing, of another size
 PIXEL_SIZE_MISMATCH | REFUSE | REFUSED | plate and model differ in pixel size | train on such plates
 PLATE_CHANNEL_MISSING | REFUSE | REFUSED | the plate lacks a channel of the model | check the channels
 PLATE_META_MISSING | REFUSE | REFUSED | the plate has no metadata | ingest it again
+PLATE_TIME_UNKNOWN | REFUSE | REFUSED | the plate has no such time point | choose one of those named
+STITCH_POSITIONS | REFUSE | REFUSED | the fields are no regular grid of known positions | stitch=false
 PLATE_INDEX_MISMATCH | REFUSE | REFUSED | well names and indices disagree | ingest it again
 PLATE_DUPLICATE | REFUSE | REFUSED | a plate id is used twice | rename one
 PLATE_INCOMPLETE | HOLD | PARTIAL | files of the plate are not there yet | run again when copied
@@ -153,6 +155,8 @@ CONC_SUSPECT | WARN | COMPLETE | the dose is far from its peers | check the unit
 IMG_EMPTY_FILE | Q-field | PARTIAL | the image file is empty | copy it again
 IMG_TRUNCATED | Q-field | PARTIAL | the image file is cut off | copy it again
 IMG_DECODE_ERROR | Q-field | PARTIAL | the image cannot be decoded | copy it again
+IMG_DECODER_CRASH | Q-field | PARTIAL | the file ended its decoder twice, or never came to an end | copy it again
+IMG_RANGE | Q-field | PARTIAL | a count is above what the camera can give | check level_max
 IMG_TOO_LARGE | Q-field | PARTIAL | the image declares too many pixels | check the file
 IMG_SHAPE_MISMATCH | Q-field | PARTIAL | the image has another size than the plate | check the file
 IMG_DTYPE_MISMATCH | Q-field | PARTIAL | the image has another type than the plate | check the file
