@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from plates import ome_zarr
 from plates.planes import Scan
 from plates.problems import InputError, Problem
 from plates.readers import cellvoyager, imagexpress, ome_tiff, operetta, tiff_folder
@@ -25,6 +26,7 @@ _IN_ORDER: tuple[Reader, ...] = (
     imagexpress,
     cellvoyager,
     ome_tiff,
+    ome_zarr,
     tiff_folder,
 )
 READERS: dict[str, Reader] = {reader.NAME: reader for reader in _IN_ORDER}
