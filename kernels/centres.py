@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float32, Int32
 from kernels.focus import sharpness
 from kernels.fusion import unfused
 from kernels.illumination import Gain, evenly_lit
+from kernels.image_quality import image_quality
 from kernels.intensity import (
     BACKGROUND_TILE_PX,
     IntensitySpec,
@@ -245,6 +246,7 @@ def make_finder(
             focus=sharpness(binned),
             saturated=saturated_share(counts, level),
             noise=noise,
+            quality=image_quality(binned, image, intensity, finder.radius_px / scale),
         )
 
     def checked(field: Field, gain: Gain | None = None) -> FoundField:

@@ -23,6 +23,21 @@ Flag = Bool[Array, ""]
 PRNGKey = Key[Array, ""]
 
 
+class FieldQuality(NamedTuple):
+    """What a field's channels are like; no number has a unit but span (counts).
+
+    slope: of log power on log frequency, the lower the more blurred. local_variance:
+    share of the variance within squares of two pixels, at two pixels each; lower when
+    blurred. debris: share of the area. span: largest less smallest mean of two by two
+    pixels.
+    """
+
+    slope: Float32[Array, " c"]
+    local_variance: Float32[Array, " c"]
+    debris: Float32[Array, " c"]
+    span: Float32[Array, " c"]
+
+
 class FoundField(NamedTuple):
     """What one look at a field gives; the first n_cells rows of centres are cells.
 
@@ -43,3 +58,4 @@ class FoundField(NamedTuple):
     focus: Float32[Array, " c"]
     saturated: Float32[Array, " c"]
     noise: Float32[Array, ""]
+    quality: FieldQuality
