@@ -8,14 +8,25 @@ from dataclasses import dataclass
 from threading import RLock
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import QED, rdinchi, rdMolDescriptors
+from rdkit.Chem import rdMolDescriptors
 from rdkit.Chem.Draw import rdMolDraw2D
-from rdkit.Chem.MolStandardize import rdMolStandardize
-from rdkit.Chem.Scaffolds import MurckoScaffold
+
+from plates.alerts import alerts
+from plates.descriptors import (
+    DESCRIPTORS as DESCRIPTORS,
+)
+from plates.descriptors import (
+    descriptors,
+    fingerprint,
+    scaffold_smiles,
+)
+from plates.parents import Parent, has_open_atoms, layered_keys, marks, standard_parent
 
 MAX_CHARACTERS = 2000
 MAX_HEAVY_ATOMS = 500
 RDKIT_VERSION: str = rdBase.rdkitVersion
+# Raised by hand when the same text gives other results with the same RDKit.
+STRUCTURE_VERSION = 2
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _QUOTES = "\"'\u2018\u2019\u201c\u201d"
@@ -27,59 +38,80 @@ class StructureError(ValueError):
 
     def __init__(self, code: str, reason: str) -> None:
         """Takes the code and the reason."""
-        super().__init__(f"{code}: {reason}")
+        super().__init__(code, reason)  # both, so that the error survives pickling
         self.code, self.reason = code, reason
+
+    def __str__(self) -> str:
+        """`CODE: reason`."""
+        return f"{self.code}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Structure:
-    """The standard parent of a compound, its keys and descriptors (None where undefined).
+    """A compound's structure as given and its standard parent with keys and descriptors.
 
+    `given_smiles` is the canonical form of what was given. Keys are '' where there is
+    none. `salt` are names of what the parent lost, `marks` what is not fully told (stereo,
+    isotopes, open atoms), `alerts` structural alerts. `fingerprint` is of 2048 bits.
     `note_code` and `note` say what was put right in the SMILES, '' when nothing was.
     """
 
+    given_smiles: str
     parent_smiles: str
     inchikey: str
+    inchikey_no_stereo: str
+    connectivity: str
     scaffold: str
     formula: str
     is_salt: bool
+    salt: tuple[str, ...]
+    charge: int
+    marks: tuple[str, ...]
+    alerts: tuple[str, ...]
+    fingerprint: bytes
     descriptors: dict[str, float | None]
     note_code: str
     note: str
-
-
-# RDKit's names of our columns: Crippen 1999 for logp, Ertl 2000 for tpsa.
-_PROPERTIES = {
-    "mol_weight": "amw",
-    "logp": "CrippenClogP",
-    "tpsa": "tpsa",
-    "h_donors": "NumHBD",
-    "h_acceptors": "NumHBA",
-    "rotatable_bonds": "NumRotatableBonds",
-}
-DESCRIPTORS = (*_PROPERTIES, "qed")
-_compute = rdMolDescriptors.Properties(list(_PROPERTIES.values())).ComputeProperties
 
 
 def read_structure(smiles: str) -> Structure:
     """The structure of a SMILES; raises StructureError with RDKit's own reason."""
     text, note_code, note = clean_smiles(smiles)
     with _rdkit_messages() as messages:
-        molecule = _parse(text, messages)
-        parent = _parent(molecule)
-        inchikey = rdinchi.MolToInchiKey(parent)
-        scaffold = MurckoScaffold.GetScaffoldForMol(parent)  # type: ignore[no-untyped-call]
-    has_dummy = any(atom.GetAtomicNum() == 0 for atom in parent.GetAtoms())
+        return _structure(_parse(text, messages), note_code, note)
+
+
+def read_molblock(block: str) -> Structure:
+    """The structure of a molecule in MDL form; raises StructureError with RDKit's reason."""
+    with _rdkit_messages() as messages:
+        return _structure(_parse_block(block, messages), "", "")
+
+
+def _structure(molecule: Chem.Mol, note_code: str, note: str) -> Structure:
+    parent = _parent(molecule)
+    main = parent.molecule
+    keys, has_open = layered_keys(main), has_open_atoms(main)
     notes = [note] if note else []
-    if has_dummy:
+    if has_open:
         notes.append("atoms left open by *: no descriptors")
+    found, n_qed = alerts(main)
     return Structure(
-        parent_smiles=Chem.MolToSmiles(parent),
-        inchikey="" if has_dummy else inchikey,
-        scaffold=Chem.MolToSmiles(scaffold),
-        formula=rdMolDescriptors.CalcMolFormula(parent),
-        is_salt=len(Chem.GetMolFrags(molecule)) > 1,
-        descriptors=dict.fromkeys(DESCRIPTORS) if has_dummy else _descriptors(parent),
+        given_smiles=parent.given_smiles,
+        parent_smiles=parent.smiles,
+        inchikey=keys.full,
+        inchikey_no_stereo=keys.no_stereo,
+        connectivity=keys.connectivity,
+        scaffold=scaffold_smiles(main),
+        formula=rdMolDescriptors.CalcMolFormula(main),
+        is_salt=parent.is_salt,
+        salt=parent.salt,
+        charge=Chem.GetFormalCharge(molecule),
+        marks=marks(molecule, main),
+        alerts=found,
+        fingerprint=fingerprint(main),
+        descriptors=dict.fromkeys(DESCRIPTORS)
+        if has_open
+        else descriptors(main, n_qed),
         note_code=note_code,
         note="; ".join(notes),
     )
@@ -130,46 +162,53 @@ def clean_smiles(smiles: str) -> tuple[str, str, str]:
     return text, "", note
 
 
-def _descriptors(molecule: Chem.Mol) -> dict[str, float | None]:
-    # QED by Bickerton 2012.
-    qed = QED.qed(molecule)  # type: ignore[no-untyped-call]
-    values = [*_compute(molecule), qed]
-    return {name: float(value) for name, value in zip(DESCRIPTORS, values, strict=True)}
-
-
 def _parse(text: str, messages: list[str]) -> Chem.Mol:
-    raw = Chem.SmilesParserParams()
-    raw.strictCXSMILES = False  # type: ignore[assignment]
-    raw.sanitize = False  # type: ignore[assignment]
-    raw.removeHs = False  # type: ignore[assignment]
-    unchecked = Chem.MolFromSmiles(text, raw)
+    # Each heavy atom takes a letter, so that only a long text can hold too many.
+    if len(text) > MAX_HEAVY_ATOMS:
+        _check_size(Chem.MolFromSmiles(text, _parser(is_checked=False)), messages)
+    molecule = Chem.MolFromSmiles(text, _parser(is_checked=True))
+    if molecule is None:
+        reason = _reason(messages)
+        _check_size(Chem.MolFromSmiles(text, _parser(is_checked=False)), messages)
+        raise StructureError("CMPD_SANITIZE_FAILED", reason)
+    if molecule.GetNumAtoms() == 0:
+        raise StructureError("CMPD_NO_STRUCTURE", "a molecule without atoms")
+    return molecule
+
+
+def _parser(is_checked: bool) -> Chem.SmilesParserParams:
+    parser = Chem.SmilesParserParams()
+    parser.strictCXSMILES = False  # type: ignore[assignment]
+    parser.sanitize = is_checked  # type: ignore[assignment]
+    parser.removeHs = is_checked  # type: ignore[assignment]
+    return parser
+
+
+def _parse_block(block: str, messages: list[str]) -> Chem.Mol:
+    _check_size(Chem.MolFromMolBlock(block, False, False), messages)
+    molecule = Chem.MolFromMolBlock(block)
+    if molecule is None:
+        raise StructureError("CMPD_SANITIZE_FAILED", _reason(messages))
+    if molecule.GetNumAtoms() == 0:
+        raise StructureError("CMPD_NO_STRUCTURE", "a molecule without atoms")
+    return molecule
+
+
+def _check_size(unchecked: Chem.Mol | None, messages: list[str]) -> None:
+    """Raises StructureError for a text that cannot be parsed, or for too many atoms."""
     if unchecked is None:
         raise StructureError("CMPD_SMILES_INVALID", _reason(messages))
-    if unchecked.GetNumAtoms() == 0:
-        raise StructureError("CMPD_NO_STRUCTURE", "a molecule without atoms")
     n_heavy = unchecked.GetNumHeavyAtoms()
     if n_heavy > MAX_HEAVY_ATOMS:
         reason = f"{n_heavy} heavy atoms, the limit is {MAX_HEAVY_ATOMS}"
         raise StructureError("CMPD_TOO_LARGE", reason)
-    checked = Chem.SmilesParserParams()
-    checked.strictCXSMILES = False  # type: ignore[assignment]
-    molecule = Chem.MolFromSmiles(text, checked)
-    if molecule is None:
-        raise StructureError("CMPD_SANITIZE_FAILED", _reason(messages))
-    return molecule
 
 
-def _parent(molecule: Chem.Mol) -> Chem.Mol:
-    """The uncharged largest organic fragment in RDKit's standard form."""
+def _parent(molecule: Chem.Mol) -> Parent:
     try:
-        clean = rdMolStandardize.Cleanup(molecule)
-        fragment = rdMolStandardize.FragmentParent(clean, skipStandardize=True)
-        parent = rdMolStandardize.Uncharger().uncharge(fragment)
-        # The uncharger leaves no ring information, which later calls need.
-        Chem.SanitizeMol(parent)
+        return standard_parent(molecule)
     except (ValueError, RuntimeError) as error:
         raise StructureError("CMPD_SANITIZE_FAILED", str(error)) from error
-    return parent
 
 
 def _reason(messages: list[str]) -> str:
