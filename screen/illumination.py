@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plates.illumination import read_given, read_profile
 from plates.problems import InputError, Problem
 from plates.store import Plate
 
-GRID = 32
+GRID = 48
 """Most tiles a side of the grid that crosses to the device."""
 LEAST_LIGHT = 0.05
 """A profile that falls lower, mean 1, is a fault: noise would be raised twentyfold."""
@@ -55,38 +56,15 @@ def _gain(
 
 
 def _estimated(plate: Plate, channels: Sequence[str]) -> Profile:
-    from plates.illumination import read_profile
-
-    profile = np.asarray(read_profile(plate), np.float32)
-    n = len(plate.channels)
-    if profile.ndim != 3 or len(profile) != n:
-        found = f"a profile of shape {profile.shape}, {n} channels"
-        raise InputError(_invalid(plate.plate, found))
+    profile = read_profile(plate)
     return on_grid(profile[[plate.channels.index(name) for name in channels]])
 
 
 def given_profile(path: Path, plate: Plate) -> dict[str, Any]:
     """A profile file of the settings as a model stores it: its grid, and the fields
-    (y, x) it is for.
-
-    A .npy of [c y x] as large as the fields, or a grid of at most 64 tiles a side.
-    Raises InputError (ILLUM_INVALID) for anything else.
-    """
-    where = str(path)
-    try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(_invalid(where, f"no .npy file: {error}")) from error
-    n, shape = len(plate.channels), stored.shape
-    is_whole, is_grid = shape == plate.field_shape, max(shape[-2:], default=0) <= 64
-    if stored.ndim != 3 or len(stored) != n or not (is_whole or is_grid):
-        c, y, x = plate.field_shape
-        found = f"shape {shape} where {(c, y, x)}, or ({c}, up to 64, up to 64), is due"
-        raise InputError(_invalid(where, found))
-    if stored.dtype.kind not in "fiu":
-        raise InputError(_invalid(where, f"{stored.dtype} numbers"))
-    profile = np.asarray(stored, np.float32)
-    _inverse(profile, plate.channels, where)
+    (y, x) it is for. Raises InputError (ILLUM_INVALID)."""
+    profile = read_given(path, plate)
+    _inverse(profile, plate.channels, str(path))
     grid = on_grid(profile).tolist()
     return {"given": grid, "given_for": list(plate.field_shape[1:])}
 
