@@ -1,9 +1,11 @@
 """OME-TIFF: files that say in their own OME-XML which page is which plane."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from plates.name_patterns import Groups, fits
 from plates.planes import FieldFault, PlaneError, PlateFacts, Scan
 from plates.problems import InputError, Problem
 from plates.readers import tiff
@@ -21,11 +23,12 @@ from plates.readers.listing import (
     single,
 )
 from plates.readers.ome_xml import Document, Image, Page, Place, parse
-from plates.readers.tiff_folder import compiled, match, well_of
+from plates.readers.tiff_folder import well_of
 from plates.xml import tree
 
 NAME = "ome_tiff"
 _OWN_UUID = re.compile(r'(<(?:\w+:)?OME\b[^>]*?)\sUUID="([^"]*)"')
+_OME = re.compile(r"\.ome(?=\.tiff?$)", re.IGNORECASE)
 _SUFFIXES = (".ome.tif", ".ome.tiff")
 
 
@@ -45,7 +48,12 @@ def scan(folder: Path, pattern: str = "") -> Scan:
     files = [name for name in root.files if _is_ome(name)]
     if not files:
         raise no_index(Path(folder), "*.ome.tif or *.ome.tiff")
-    reading = _Reading(root, compiled(pattern) if pattern else None)
+    # A pattern for plain names fits those of OME-TIFF too.
+    plain = [_OME.sub("", name) for name in files]
+    pairs = (
+        zip(fits(pattern, files), fits(pattern, plain), strict=True) if pattern else ()
+    )
+    reading = _Reading(root, dict(zip(files, (a or b for a, b in pairs), strict=False)))
     for name in files:
         reading.read(name)
     return reading.scan()
@@ -67,9 +75,9 @@ class _File:
 class _Reading:
     """The files of one folder while they are read."""
 
-    def __init__(self, root: Folder, expression: re.Pattern[str] | None) -> None:
+    def __init__(self, root: Folder, groups: Mapping[str, Groups | None]) -> None:
         self.root = root
-        self.expression = expression
+        self.groups = groups  # read from the files' names
         self.documents: dict[str, Document] = {}  # files of a set share their text
         self.files: list[_File] = []
         self.damaged: dict[str, PlaneError] = {}
@@ -149,7 +157,7 @@ class _Reading:
     ) -> None:
         """The planes that a document puts into one file."""
         image = document.images[image_id]
-        groups = match(self.expression, name) if self.expression else None
+        groups = self.groups.get(name)
         place = self._place(name, document.places.get(image_id), groups)
         if not place:
             return
@@ -197,7 +205,7 @@ class _Reading:
                 for image_id, own in document.by_file[base].items():
                     self._add(name, document, image_id, own)
                 return
-        groups = match(self.expression, name) if self.expression else None
+        groups = self.groups.get(name)
         why = "its planes are left out"
         problem = Problem(error.code, name, error.found, why, "copy the file again")
         place = groups and self._place(name, None, groups)

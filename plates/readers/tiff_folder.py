@@ -1,16 +1,14 @@
 """A folder of TIFF files whose names say what they hold, read by a user's pattern."""
 
-import re
 from pathlib import Path
 
+from plates.name_patterns import OPTIONAL, fits
 from plates.planes import Scan
 from plates.problems import InputError, Problem
 from plates.readers.listing import N_SHOWN, Folder, Rows, facts_of, ignored_files, shown
 from plates.wells import Well
 
 NAME = "tiff_folder"
-_OPTIONAL = ("plate", "channel", "z", "t")
-_GROUPS = {"well", "row", "col", "field", "site", *_OPTIONAL}
 
 
 def detect(folder: Path) -> bool:
@@ -25,12 +23,11 @@ def scan(folder: Path, pattern: str = "") -> Scan:
     `plate`, `z`, `t`. The whole file name must fit, or the path below the folder if
     the pattern holds `/`. Without a channel in the name, a file's pages are channels.
     """
-    expression = compiled(pattern)
     root = Path(folder)
+    names = Folder(root).files
     rows, ignored = Rows(), list[str]()
     problems: list[Problem] = []
-    for name in Folder(root).files:
-        groups = match(expression, name)
+    for name, groups in zip(names, fits(pattern, names), strict=True):
         if groups is None:
             ignored.append(name)
             continue
@@ -40,7 +37,7 @@ def scan(folder: Path, pattern: str = "") -> Scan:
             problems.append(_refusal("IMG_WELL_INVALID", root / name, str(error)))
             continue
         page = 0 if groups.get("channel") else None
-        axes = {key: groups[key] for key in _OPTIONAL if key in groups}
+        axes = {key: groups[key] for key in OPTIONAL if key in groups}
         field = groups.get("field") or groups.get("site") or ""
         path = str(root / name)
         rows.add(well=str(well), field=field, path=path, page=page, **axes)
@@ -59,30 +56,6 @@ def scan(folder: Path, pattern: str = "") -> Scan:
         ignored=tuple(ignored[:N_SHOWN]),
         warnings=ignored_files(root, ignored, remedy),
     )
-
-
-def compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern, which must name a well; InputError PATTERN_INVALID otherwise."""
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        found = f"no regular expression: {error}"
-        raise InputError(_refusal("PATTERN_INVALID", pattern, found)) from None
-    groups = set(expression.groupindex)
-    is_well = "well" in groups or {"row", "col"} <= groups
-    if not is_well or groups - _GROUPS or {"field", "site"} <= groups:
-        found = f"named groups {sorted(groups)}, allowed: {sorted(_GROUPS)}"
-        raise InputError(_refusal("PATTERN_INVALID", pattern, found))
-    return expression
-
-
-def match(expression: re.Pattern[str], name: str) -> dict[str, str] | None:
-    """The groups read from a path below the folder, None if it does not fit."""
-    base = name.rsplit("/", 1)[-1]
-    if base.startswith((".", "~")):
-        return None
-    found = expression.fullmatch(name if "/" in expression.pattern else base)
-    return found and {key: text or "" for key, text in found.groupdict().items()}
 
 
 def well_of(groups: dict[str, str]) -> Well:
