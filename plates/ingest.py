@@ -1,5 +1,6 @@
 """From an instrument's files to one plate store, field by field in processes that may die."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -66,7 +67,8 @@ def ingest_plate(
     options = options or IngestOptions()
     plan = arrange(scan, name, plate_id, plate_format, channels, options.time)
     listed = stamps(sorted({s.path for f in plan.fields.values() for s in f.values()}))
-    listed.update({path: Stamp(*values) for path, values in (seen or {}).items()})
+    before = {path: Stamp(*values) for path, values in (seen or {}).items()}
+    listed.update({p: was for p, was in before.items() if not os.path.isdir(p)})
     job = PlateJob(plan, scan, options, project, listed, inventory or {}, {})
     note_problems(job)
     with ExitStack() as stack:

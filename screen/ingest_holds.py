@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,9 +34,22 @@ def stamps(paths: Iterable[str]) -> dict[str, Stamp]:
 def _stamp(path: str) -> Stamp:
     try:
         status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            return _tree_stamp(path)
     except OSError:
         return -1, 0
     return status.st_size, status.st_mtime_ns
+
+
+def _tree_stamp(folder: str) -> Stamp:
+    """All bytes below a folder and the last change there: an OME-Zarr image is one."""
+    states = [
+        os.stat(os.path.join(path, name))
+        for path, _, names in os.walk(folder)
+        for name in names
+    ]
+    newest = max((state.st_mtime_ns for state in states), default=0)
+    return sum(state.st_size for state in states), newest
 
 
 def hold_unfinished(plan: Plan) -> dict[str, Files]:
