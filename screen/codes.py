@@ -83,7 +83,7 @@ RUN_LOCKED | REFUSE | LOCKED | another run holds the folder | wait, or lock.brea
 MODEL_INVALID | REFUSE | REFUSED | the model is cut, changed or does not fit | train it again
 ILLUM_INVALID | REFUSE | REFUSED | the light profile is missing, of another size or zero | ingest again, give another, or intensity.illumination=none
 PIXEL_SIZE_MISMATCH | REFUSE | REFUSED | plate and model differ in pixel size | train on such plates
-PLATE_CHANNEL_MISSING | REFUSE | REFUSED | the plate lacks a channel of the model | check the channels
+PLATE_CHANNEL_MISSING | REFUSE | REFUSED | the plate lacks a channel that is asked for | check the channels
 PLATE_META_MISSING | REFUSE | REFUSED | the plate has no metadata | ingest it again
 PLATE_TIME_UNKNOWN | REFUSE | REFUSED | the plate has no such time point | choose one of those named
 STITCH_POSITIONS | REFUSE | REFUSED | the fields are no regular grid of known positions | stitch=false

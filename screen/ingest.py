@@ -29,7 +29,7 @@ from screen.ingest_campaign import (
 )
 from screen.ingest_holds import Files, hold_unfinished
 from screen.ingest_maps import join_map, read_maps
-from screen.ingest_plan import Plan, PlatePlan, read_source
+from screen.ingest_plan import Plan, PlatePlan, read_source, refuse_unlike_channels
 from screen.ingest_settings import IngestVerb
 from screen.ingest_words import ended, shown
 from screen.lock import LockedError, run_lock
@@ -86,7 +86,10 @@ def make_work(settings: IngestVerb) -> Work:
     join_map(plan, present.stores)
     keep_present(plan, present)
 
-    return Work(plan, present, hold_unfinished(plan))
+    files = hold_unfinished(plan)
+    refuse_unlike_channels(plan)
+
+    return Work(plan, present, files)
 
 
 def _check_places(plan: Plan) -> None:

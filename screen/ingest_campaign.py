@@ -42,7 +42,7 @@ def request_of(plan: Plan, plate: PlatePlan) -> dict[str, Any]:
         "pattern": settings.pattern if reader == "tiff_folder" else "",
         "name": plate.name,
         "n_wells": plan.format.n_wells if plan.format else None,
-        "channels": dict(plan.channels),
+        "channels": [f"{old}:{new}" for old, new in plan.channels.items()],
         "pixel_size_um": plan.pixel_size_um,
         "level_max": plan.level_max,
         **{key: getattr(settings, key) for key in options},

@@ -1,6 +1,6 @@
 """The plate map of an ingest: read, merged, and joined to what was imaged."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -9,8 +9,9 @@ from plates.compounds import Library
 from plates.map_formats import read_map
 from plates.maps import PlateMap
 from plates.problems import InputError, Problem
+from plates.tables import nearest
 from plates.wells import Well
-from screen.ingest_plan import MAP, Plan, PlatePlan, first, near_names, problem
+from screen.ingest_plan import MAP, Plan, PlatePlan, first, problem
 
 _KEY = ["plate", "well"]
 
@@ -214,3 +215,18 @@ def _compounds(plan: Plan) -> Iterator[Problem]:
     if unknown:
         found = f"{len(unknown)} compounds of the map: {first(unknown)}"
         yield problem("CMPD_UNKNOWN", plan.settings.library, found)
+
+
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """The names that may be meant: like it, or the same but for order, case and zeros."""
+    names = list(known)
+    alike = nearest(name, names, 0.75)
+    same = [n for n in names if n != name and _worn(n) == _worn(name)]
+
+    return list(dict.fromkeys([*same, *([alike] if alike else [])]))
+
+
+def _worn(name: str) -> str:
+    letters = [c for c in name.casefold() if c.isalnum() and c != "0"]
+
+    return "".join(sorted(letters))

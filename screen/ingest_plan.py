@@ -1,6 +1,7 @@
 """What an ingest would do: plates, channels, map and every problem, before any writing."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from plates.maps import PlateMap
 from plates.planes import PlateFacts, Scan
 from plates.problems import InputError, Problem
 from plates.readers import READERS, detect
-from plates.tables import nearest
 from plates.wells import PlateFormat
 from screen.codes import CODES
 from screen.ingest_settings import A01_PATTERN, IngestVerb
@@ -125,7 +125,7 @@ def _scan(settings: IngestVerb) -> Scan:
 
         return scan(settings.source)
     reader = _reader_of(settings) if reader == "auto" else reader
-    pattern = settings.pattern if reader == "tiff_folder" else ""
+    pattern = settings.pattern if reader in ("tiff_folder", "ome_tiff") else ""
 
     return READERS[reader].scan(Path(settings.source), pattern)
 
@@ -231,20 +231,28 @@ def channel_names(plate: PlatePlan) -> tuple[str, ...]:
 
 def _channels(plan: Plan) -> dict[str, str]:
     """New name by the source's name of every channel to take, the same for all plates."""
-    by_plate = {plate.plate: channel_names(plate) for plate in plan.plates}
-    usual = next(iter(by_plate.values()), ())
+    every = Counter(channel_names(plate) for plate in plan.plates)
+    usual = max(every, key=lambda names: (every[names], len(names)), default=())
     chosen = dict(_chosen_channels(plan, usual))
-    for plate, names in by_plate.items():
-        is_paged = names == ("",)
-        lost = [] if is_paged else [name for name in chosen if name not in names]
-        if lost or (set(names) != set(usual) and not plan.settings.channels):
-            found = f"channels {first(names)}; asked for or usual: {first(chosen)}"
-            remedy = "take what all plates have with channels=[...], or fewer plates"
-            code = "PLATE_CHANNEL_MISSING" if lost else "PLATE_CHANNEL_MISMATCH"
-            plan.refuse(code, plate or plan.settings.source, found, remedy)
     for name in sorted({n for n in chosen.values() if [*chosen.values()].count(n) > 1}):
         plan.refuse("CFG_VALUE_RANGE", "ingest channels", f"{name!r} twice")
     return chosen
+
+
+def refuse_unlike_channels(plan: Plan) -> None:
+    """Refuse plates without the channels of the others, those that wait anyway apart."""
+    for plate in plan.ready:
+        names = channel_names(plate)
+        is_paged = names == ("",)
+        lost = [name for name in plan.channels if name not in names and not is_paged]
+        extra = [name for name in names if name not in plan.channels and not is_paged]
+        where = plate.plate or plan.settings.source
+        found = f"channels {first(names)}; wanted: {first(plan.channels)}"
+        remedy = "take what all plates have with channels=[...], or fewer plates"
+        if lost:
+            plan.refuse("PLATE_CHANNEL_MISSING", where, found, remedy)
+        elif extra and not plan.settings.channels:
+            plan.refuse("PLATE_CHANNEL_MISMATCH", where, found, remedy)
 
 
 def _chosen_channels(plan: Plan, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -280,18 +288,3 @@ def _refuse_doubled(plan: Plan, plate: PlatePlan) -> None:
     )
     where = plate.plate or plan.settings.source
     plan.refuse("PLATE_DUPLICATE", where, f"{found} {first(folders)}", remedy)
-
-
-def near_names(name: str, known: Iterable[str]) -> list[str]:
-    """The names that may be meant: like it, or the same but for order, case and zeros."""
-    names = list(known)
-    alike = nearest(name, names, 0.75)
-    same = [n for n in names if n != name and _worn(n) == _worn(name)]
-
-    return list(dict.fromkeys([*same, *([alike] if alike else [])]))
-
-
-def _worn(name: str) -> Mapping[str, int] | str:
-    letters = [c for c in name.casefold() if c.isalnum() and c != "0"]
-
-    return "".join(sorted(letters))
