@@ -9,7 +9,8 @@ from plates.map_rules import UNIT_HEADERS
 from plates.problems import Problem
 from plates.tables import TextTable, distinct_rows
 
-NUMERIC = ("concentration", *UNIT_HEADERS, "time_h", "molar_mass")
+STOCKS = ("mmoles_per_liter", "umoles_per_liter")
+NUMERIC = ("concentration", *UNIT_HEADERS, *STOCKS, "time_h", "molar_mass")
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 _THOUSAND = re.compile(r"[1-9][0-9]{0,2}(\.[0-9]{3})+")
 _POINTED = re.compile(r"[+-]?[0-9]*\.[0-9]*([eE][+-]?[0-9]+)?")

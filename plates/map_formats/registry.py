@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from plates.map_formats import long
+from plates.map_formats import broad, cellhts2, echo, layout, long, matrix
 from plates.map_formats.request import MapRequest
 from plates.map_formats.sheets import Book, Sheet
 from plates.problems import InputError, Problem
@@ -28,7 +28,9 @@ class MapFormat(Protocol):
 
 
 # In the order in which they are tried: what has the rarest headers first.
-FORMATS: dict[str, MapFormat] = {form.NAME: form for form in (long,)}
+FORMATS: dict[str, MapFormat] = {
+    form.NAME: form for form in (broad, echo, layout, cellhts2, long, matrix)
+}
 
 
 def assign(
@@ -52,7 +54,17 @@ def assign(
                 groups.setdefault(form, {}).setdefault(part, []).append(sheet)
             elif form:
                 warnings.append(_ignored(sheet))
+    _without_configuration(groups)
     return groups, problems, warnings
+
+
+def _without_configuration(groups: dict[str, Parts]) -> None:
+    """Tables that only a plate configuration could complete are long tables without it."""
+    parts = groups.get(cellhts2.NAME, {})
+    if parts and "config" not in parts:
+        del groups[cellhts2.NAME]
+        sheets = [sheet for found in parts.values() for sheet in found]
+        groups.setdefault(long.NAME, {}).setdefault("table", []).extend(sheets)
 
 
 def _claim(
