@@ -11,6 +11,8 @@ from plates import map_cells as cell_rules
 from plates import map_rules as rules
 from plates.map_cells import ROLES as ROLES
 from plates.map_cells import STATES as STATES
+from plates.map_join import MapJoin as MapJoin
+from plates.map_join import join
 from plates.problems import InputError, Problem
 from plates.tables import (
     TextTable,
@@ -104,6 +106,10 @@ class PlateMap:
                 )
             )
         return PlateMap(self.frame.filter(pl.col("plate") == plate), self.source)
+
+    def join(self, wells: pl.DataFrame) -> MapJoin:
+        """Joins measured wells (columns plate, well as text) to the map; see `MapJoin`."""
+        return join(self.frame, wells)
 
     def write_csv(self, path: Path) -> None:
         """Writes the map so that `read` gives it back; whole or not at all."""

@@ -24,7 +24,11 @@ def merged(maps: Sequence[PlateMap]) -> PlateMap:
     twice = stacked.filter(pl.struct(key).is_duplicated())
     content = [name for name in maps[0].frame.columns if name not in key]
     distinct = twice.group_by(key).agg(
-        maps=pl.col("_map").unique().sort(), kinds=pl.struct(content).n_unique()
+        maps=pl.col("_map").unique().sort(),
+        kinds=pl.struct(content).n_unique(),
+        differ=pl.concat_list(
+            pl.when(pl.col(name).n_unique() > 1).then(pl.lit(name)) for name in content
+        ).list.drop_nulls(),
     )
     problems = [
         _disagree(maps, plate, group.filter(pl.col("kinds") > 1))
@@ -63,7 +67,9 @@ def _places(maps: Sequence[PlateMap], group: pl.DataFrame) -> str:
 
 
 def _disagree(maps: Sequence[PlateMap], plate: object, group: pl.DataFrame) -> Problem:
-    found = f"plate {plate} is described twice and not alike: {_wells(group)}"
+    columns = sorted({name for row in group["differ"].to_list() for name in row})
+    found = f"plate {plate} is described twice, with another {', '.join(columns)}"
+    found += f" in {_wells(group)}"
     why, remedy = "only one of them can be true", "leave the map that is true"
     return Problem("MAP_CONFLICT", _places(maps, group), found, why, remedy)
 
