@@ -91,6 +91,7 @@ PLATE_INDEX_MISMATCH | REFUSE | REFUSED | well names and indices disagree | inge
 PLATE_DUPLICATE | REFUSE | REFUSED | a plate id is used twice | rename one
 PLATE_INCOMPLETE | HOLD | PARTIAL | files of the plate are not there yet | run again when copied
 PLATE_PLANES | REFUSE | REFUSED | fields hold several times or focal planes | ingest with z=max and one time
+PLATE_DARK | HOLD | PARTIAL | a channel shows one value only in many fields | check the lamp or filter
 PLATE_UNSTABLE | HOLD | PARTIAL | files of the plate may still be written | run the same command when it is done
 MAP_MISSING | HOLD | PARTIAL | no map tells what the plate's wells hold | add its wells to the map, run again
 INVENTORY_INVALID | REFUSE | REFUSED | the list of sums cannot be read | write it with sha256sum
