@@ -14,7 +14,7 @@ from plates.wells import Well
 from screen.blocks import Block, WellDone, WellTask
 from screen.cluster import ClusterPlan, ScorerSource, run_blocks, unscored
 from screen.codes import ExitCode
-from screen.errors import Outcome, refusal
+from screen.errors import Outcome, refusal, rendered
 from screen.events import Events
 from screen.fingerprint import keep_fingerprint, score_fingerprint
 from screen.illumination import Gain, gains_of
@@ -216,6 +216,8 @@ def _outcome(scoring: Scoring, tally: dict[str, int]) -> Outcome:
     total, lost = sum(tally.values()), tally.get("QUARANTINED", 0)
     listed = ", ".join(f"{n} {status}" for status, n in tally.items())
     message = f"{total} wells of {len(scoring.plates)} plates: {listed}"
+    doubts = rendered(w for plate in scoring.plates for w in plate.warnings)
+    message = "\n".join([message, *doubts.splitlines()])
     if lost > scoring.settings.quarantine.max_share * total:
         return Outcome(ExitCode.QUARANTINE, message, (scoring.run,))
     code = ExitCode.PARTIAL if lost else ExitCode.COMPLETE
