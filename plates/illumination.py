@@ -42,11 +42,12 @@ def estimate(samples: np.ndarray[Any, Any]) -> Profile:
     taken off, so the profile is flatter than the light by the offset's share. All NaN
     if no field can be used.
     """
-    levels = np.median(samples, axis=(1, 2))
-    usable = np.isfinite(levels) & (levels > 0)
-    if not usable.any():
+    whole = samples[np.isfinite(samples).all(axis=(1, 2))]
+    levels = np.array([np.median(sample) for sample in whole])
+    whole, levels = whole[levels > 0], levels[levels > 0]
+    if not len(whole):
         return np.full(samples.shape[1:], np.nan, np.float32)
-    light = np.median(samples[usable] / levels[usable, None, None], axis=0)
+    light = np.median(whole / levels[:, None, None], axis=0)
     surface = _surface(light)
     smooth = surface + _blurred(light - surface)
     return np.asarray(smooth / smooth.mean(), np.float32)
@@ -54,10 +55,16 @@ def estimate(samples: np.ndarray[Any, Any]) -> Profile:
 
 def _surface(light: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The least-squares polynomial of at most fourth degree through a map (y, x)."""
-    y, x = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in light.shape)
-    powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
-    terms = np.stack([np.outer(y**i, x**j).ravel() for i, j in powers], axis=1)
-    weights, *_ = np.linalg.lstsq(terms, light.ravel(), rcond=None)
+    y, x = (
+        np.polynomial.legendre.legvander(np.linspace(-1, 1, n), min(_DEGREE, n - 1))
+        for n in light.shape
+    )
+    powers = [
+        (i, j) for i in range(y.shape[1]) for j in range(x.shape[1]) if i + j <= _DEGREE
+    ]
+    terms = np.stack([np.outer(y[:, i], x[:, j]).ravel() for i, j in powers], axis=1)
+    # Legendre's polynomials are nearly orthogonal here, so the short way is exact enough.
+    weights = np.linalg.solve(terms.T @ terms, terms.T @ light.ravel())
     return np.asarray((terms @ weights).reshape(light.shape))
 
 

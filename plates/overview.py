@@ -119,13 +119,9 @@ class Overview:
 
     def _profiles(self) -> tuple[Profile, list[int]]:
         samples = np.stack([light for _, light in sorted(self._light.items())])
-        profiles, n_fields = [], []
-        for c in range(samples.shape[1]):
-            usable = [light for light in samples[:, c] if np.isfinite(light).all()]
-            n_fields.append(len(usable))
-            empty = np.empty((0, *samples.shape[2:]), np.float32)
-            profiles.append(estimate(np.stack(usable) if usable else empty))
-        return np.stack(profiles), n_fields
+        channels = samples.swapaxes(0, 1)
+        n_fields = [int(np.isfinite(some[:, 0, 0]).sum()) for some in channels]
+        return np.stack([estimate(some) for some in channels]), n_fields
 
 
 def _rank(key: Key) -> bytes:

@@ -18,7 +18,11 @@ LARGEST_CHUNK_PX = 1080
 _CRC_BYTES = 4
 _ABSENT = 2**64 - 1
 _BLOSC_HEADER_BYTES = 16
-_COMPRESSOR = Blosc(cname="zstd", clevel=3, shuffle=Blosc.SHUFFLE)
+_CLEVEL = {"zstd": 3, "lz4": 5}
+_COMPRESSORS = {
+    cname: Blosc(cname=cname, clevel=clevel, shuffle=Blosc.SHUFFLE)
+    for cname, clevel in _CLEVEL.items()
+}
 
 
 class ShardError(ValueError):
@@ -37,12 +41,15 @@ class ShardLayout:
     chunk: tuple[int, ...]
     dtype: str  # numpy name in native order, "uint16"
     endian: str  # "little" or "big", on disk
+    cname: str = "zstd"  # what new chunks are compressed with; any is read
 
     @classmethod
-    def of_shape(cls, shape: tuple[int, ...], dtype: str) -> "ShardLayout":
+    def of_shape(
+        cls, shape: tuple[int, ...], dtype: str, cname: str = "zstd"
+    ) -> "ShardLayout":
         """The layout in which a (t, c, z, y, x) field is written."""
         chunk = (1, 1, 1, _chunk_length(shape[3]), _chunk_length(shape[4]))
-        return cls(shape, chunk, dtype, "little")
+        return cls(shape, chunk, dtype, "little", cname)
 
     @classmethod
     def of_json(cls, metadata: Mapping[str, Any]) -> "ShardLayout":
@@ -77,8 +84,8 @@ class ShardLayout:
         if itemsize > 1:
             bytes_codec["configuration"] = {"endian": self.endian}
         compressor = {
-            "cname": "zstd",
-            "clevel": 3,
+            "cname": self.cname,
+            "clevel": _CLEVEL[self.cname],
             "shuffle": "shuffle",
             "typesize": itemsize,
             "blocksize": 0,
@@ -182,7 +189,7 @@ class ShardEncoder:
             self._padded[tuple(slice(n) for n in part.shape)] = part
             part = self._padded
         whole = np.ascontiguousarray(part, self._padded.dtype)
-        return bytes(_COMPRESSOR.encode(whole))
+        return bytes(_COMPRESSORS[self._layout.cname].encode(whole))
 
 
 def encode_shard(pixels: np.ndarray[Any, Any], layout: ShardLayout) -> bytes:
