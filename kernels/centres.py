@@ -1,14 +1,14 @@
 """Where the cells of a field are."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Bool, Float32, Int32
+from jaxtyping import Array, Bool
 
+from kernels.blobs import Blobs, BlobSpec, coarser, contrast, find_blobs
 from kernels.focus import sharpness
 from kernels.fusion import unfused
 from kernels.illumination import Gain, evenly_lit
@@ -16,6 +16,7 @@ from kernels.image_quality import image_quality
 from kernels.intensity import (
     BACKGROUND_TILE_PX,
     IntensitySpec,
+    background_map,
     bin_planes,
     box_mean,
     mean_and_sd,
@@ -32,14 +33,21 @@ from kernels.tiles import tile_spots
 class FinderSpec:
     """What counts as a cell, and how big a look each one gets.
 
-    radius_px (of a nucleus) and border_px are full-resolution pixels, crop_px and
-    stride_px (tiles only; 0 means crop_px) are pixels after binning. min_contrast is
-    in standard deviations of the pixel noise, so neither gain nor offset nor the
-    number of cells moves it. Centres nearer than border_px to the rim do not count;
-    crops that still reach over the rim see the rim's pixels repeated.
+    radius_px (of a nucleus), texture_px (half side of the window of local variance; 0
+    means half the radius), min_radius_px, max_radius_px (0 means no limit) and
+    border_px are full-resolution pixels, crop_px and stride_px (tiles only; 0 means
+    crop_px) are pixels after binning.
+
+    A cell is higher above its ring than min_contrast standard deviations of the pixel
+    noise and than min_share of the channel's scale (fluorescence) or of the light that
+    comes (transmitted): numbers that neither the count nor the confluence of a field
+    moves. A cell counts where its centre lies in the field and not nearer than
+    border_px to the rim, so that counts per area are unbiased; a nucleus that the rim
+    cuts counts when it falls off inwards no faster than one centred on the rim. Crops
+    that reach over the rim see the rim's pixels repeated.
     """
 
-    kind: Literal["centres", "tiles"]
+    kind: Literal["centres", "tiles", "given"]
     channel: int
     radius_px: float
     min_contrast: float
@@ -49,6 +57,10 @@ class FinderSpec:
     bin: int = 1
     border_px: int = 0
     stride_px: int = 0
+    texture_px: float = 0.0
+    min_share: float = 0.0
+    min_radius_px: float = 0.0
+    max_radius_px: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for sizes that can hold no cell."""
@@ -64,147 +76,85 @@ class FinderSpec:
             )
 
 
-class Spots(NamedTuple):
-    """Places in pixels of the binned plane, strongest first, and which are real."""
-
-    centres: Float32[Array, "k 2"]
-    valid: Bool[Array, " k"]
-    at_capacity: Bool[Array, ""]
+Given = tuple[Centres, Bool[Array, " k"]]
+"""Centres found elsewhere, full-resolution pixels, and which rows are centres."""
 
 
-def contrast(plane: Plane, radius: int) -> Plane:
-    """Brightness of a disc-like spot of this radius over its ring, in counts.
-
-    Two boxes in a row (a pyramid as wide as a nucleus) less a box twice as wide; both
-    sum to one, so an offset drops out.
-    """
-    half = max(1, radius // 2)
-    inner = box_mean(box_mean(plane, half), max(1, radius - half))
-    return unfused(inner - box_mean(plane, 2 * radius + 1))
+def roughness(plane: Plane, half: int) -> Plane:
+    """Standard deviation within the square of side 2 half + 1, in counts: cells of
+    transmitted light are not brighter than the medium, only rougher."""
+    far = unfused(plane - box_mean(plane, half))
+    return unfused(jnp.sqrt(box_mean(unfused(jnp.square(far)), half)))
 
 
-def local_maxima(plane: Plane, radius: int) -> Bool[Array, "y x"]:
-    """True where no pixel of the square of side 2 radius + 1 is higher.
-
-    Two 1-D windows: one 2-D window costs 30 times more on XLA:CPU.
-    """
-    size = 2 * radius + 1
-    rows = lax.reduce_window(plane, -jnp.inf, lax.max, (size, 1), (1, 1), "SAME")
-    highest = lax.reduce_window(rows, -jnp.inf, lax.max, (1, size), (1, 1), "SAME")
-    return jnp.greater_equal(plane, highest)
+def search_bin(radius: float) -> int:
+    """How far to bin before the search: a radius stays at least 3 pixels."""
+    return max(1, int(radius / 3.0))
 
 
-def spots(
-    strength: Plane, threshold: Scalar, *, radius: int, border: int, max_cells: int
-) -> Spots:
-    """Local maxima of strength above threshold, at most one within radius, at most max_cells."""
-    y, x = strength.shape
-    inside = np.zeros((y, x), bool)
-    inside[border : y - border, border : x - border] = True
-    peak = local_maxima(strength, radius) & (strength > threshold) & jnp.asarray(inside)
-    place, height = _one_per_tile(peak, strength, radius + 1)
-    n_peaks = (height > -jnp.inf).sum(dtype=jnp.int32)
-    height, index = lax.top_k(height, min(max_cells, height.shape[0]))
-    valid = height > -jnp.inf
-    best = refined(strength, jnp.take(place, index, axis=0))
-    kept = jnp.where(valid[:, None], best, 0.0)
-    n = (0, max_cells - kept.shape[0])
-    full = n_peaks > max_cells
-    return Spots(jnp.pad(kept, (n, (0, 0))), jnp.pad(valid, n), full)
-
-
-def refined(strength: Plane, place: Int32[Array, "k 2"]) -> Centres:
-    """The top of the parabolas through each place and its neighbours, within half a pixel."""
-    y, x = strength.shape
-    row = jnp.clip(place[:, 0], 1, y - 2)
-    column = jnp.clip(place[:, 1], 1, x - 2)
-    here = strength[row, column]
-    up, down = strength[row - 1, column], strength[row + 1, column]
-    left, right = strength[row, column - 1], strength[row, column + 1]
-    before, after = jnp.stack([up, left], 1), jnp.stack([down, right], 1)
-    bend = jnp.maximum(2.0 * here[:, None] - before - after, 1e-6)
-    return place.astype(jnp.float32) + jnp.clip(
-        0.5 * (after - before) / bend, -0.5, 0.5
-    )
-
-
-def _one_per_tile(
-    peak: Bool[Array, "y x"], strength: Plane, tile: int
-) -> tuple[Int32[Array, "t 2"], Float32[Array, " t"]]:
-    """The peak of each tile and its height; tiles are as narrow as two peaks are apart."""
-    y, x = peak.shape
-    pads = ((0, -y % tile), (0, -x % tile))
-    n, m = (y + pads[0][1]) // tile, (x + pads[1][1]) // tile
-    # Place + 1 as a float: exact below 2^24 pixels, and one maximum finds it.
-    number = jnp.arange(1.0, y * x + 1.0, dtype=jnp.float32).reshape(y, x)
-    marked = jnp.pad(jnp.where(peak, number, 0.0), pads)
-    rows = unfused(marked.reshape(n, tile, m * tile).max(1))
-    best = rows.reshape(n, m, tile).max(2)
-    index = jnp.maximum(best - 1.0, 0.0).astype(jnp.int32)
-    place = jnp.stack([index // x, index % x], axis=-1)
-    alone = (best > 0.0) & ~_has_twin(place, best > 0.0, tile - 1)
-    height = jnp.where(alone, strength[place[..., 0], place[..., 1]], -jnp.inf)
-    return place.reshape(-1, 2), height.ravel()
-
-
-def _has_twin(
-    place: Int32[Array, "n m 2"], marked: Bool[Array, "n m"], radius: int
-) -> Bool[Array, "n m"]:
-    """True where an earlier neighbour tile holds a peak within radius (equal heights)."""
-    n, m = marked.shape
-    places = jnp.pad(place, ((1, 0), (1, 1), (0, 0)))
-    marks = jnp.pad(marked, ((1, 0), (1, 1)))
-    twin = jnp.zeros((n, m), bool)
-    for i, j in ((0, 0), (0, 1), (0, 2), (1, 0)):
-        apart = jnp.abs(places[i : i + n, j : j + m] - place).max(-1)
-        twin = twin | (marks[i : i + n, j : j + m] & (apart <= radius))
-    return twin
-
-
-def texture(plane: Plane, radius: int) -> Plane:
-    """Mean absolute departure from the near mean, in counts: cells of transmitted light."""
-    return jnp.abs(plane - box_mean(plane, radius))
-
-
-def find_spots(plane: Plane, noise: Scalar, spec: FinderSpec) -> Spots:
-    """The places of one binned plane as the spec asks; noise in counts."""
-    radius = max(1, round(spec.radius_px / spec.bin))
-    threshold = noise * spec.min_contrast
-    if spec.kind == "tiles":
-        stride = spec.stride_px or spec.crop_px
-        ripple = contrast(plane, radius)
-        centres, valid, full = tile_spots(
-            ripple,
-            threshold,
-            size=spec.crop_px,
-            stride=stride,
-            max_tiles=spec.max_cells,
-        )
-        return Spots(centres, valid, full)
-    source = texture(plane, radius) if spec.polarity == "texture" else plane
-    factor = search_bin(radius)
-    strength = contrast(bin_planes(source[None], factor)[0], max(1, radius // factor))
-    found = spots(
-        strength,
+def find_blobs_in(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
+    """Cells of one plane of ``spec.bin`` binning, all lengths in its pixels; threshold
+    in counts."""
+    radius = spec.radius_px / spec.bin
+    half = (spec.texture_px or 0.5 * spec.radius_px) / spec.bin
+    rough = spec.polarity == "texture"
+    factor = max(1, int(half / 3.0)) if rough else search_bin(radius)
+    coarse = coarser(plane, factor)
+    near = max(1, round(half / factor)) if rough else 0
+    found = find_blobs(
+        roughness(coarse, near) if rough else coarse,
         threshold,
-        radius=max(1, radius // factor),
-        border=-(-spec.border_px // (spec.bin * factor)),
-        max_cells=spec.max_cells,
+        pixel_noise(coarse) if rough else background_map(coarse, 60),
+        BlobSpec(
+            radius=radius / factor,
+            border=-(-spec.border_px // (spec.bin * factor)),
+            max_cells=spec.max_cells,
+            blurred=near,
+            smallest=spec.min_radius_px / (spec.bin * factor),
+            largest=spec.max_radius_px / (spec.bin * factor),
+        ),
     )
-    return found._replace(centres=(found.centres + 0.5) * float(factor) - 0.5)
+    centres = (found.centres + 0.5) * float(factor) - 0.5
+    return found._replace(centres=centres, radius=found.radius * float(factor))
 
 
-def search_bin(radius: int) -> int:
-    """How far to bin before the search: a nucleus stays at least 3 pixels in radius."""
-    return 4 if radius >= 12 else 2 if radius >= 6 else 1
+def find_tiles(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
+    """The windows of one binned plane that hold something; all have one radius."""
+    centres, valid, full = tile_spots(
+        contrast(plane, max(1, round(spec.radius_px / spec.bin))),
+        threshold,
+        size=spec.crop_px,
+        stride=spec.stride_px or spec.crop_px,
+        max_tiles=spec.max_cells,
+    )
+    return Blobs(centres, jnp.where(valid, 0.5 * spec.crop_px, 0.0), valid, full)
+
+
+def find_spots(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
+    """The places of one binned plane as the spec asks, in full-resolution pixels."""
+    look = find_tiles if spec.kind == "tiles" else find_blobs_in
+    found = look(plane, threshold, spec)
+    scale = float(spec.bin)
+    centres = (found.centres + 0.5) * scale - 0.5
+    return found._replace(centres=centres, radius=found.radius * scale)
+
+
+def taken(given: Given, spec: FinderSpec) -> Blobs:
+    """Centres found elsewhere, as they are."""
+    centres, valid = given
+    radius = jnp.where(valid, spec.radius_px, 0.0).astype(jnp.float32)
+    return Blobs(centres, radius, valid, jnp.zeros((), bool))
 
 
 @runtime_checkable
 class Finder(Protocol):
     """One field of integers to its cells and its quality."""
 
-    def __call__(self, field: Field, gain: Gain | None = None) -> FoundField:
-        """Counts times ``gain``, where given, before everything but saturation."""
+    def __call__(
+        self, field: Field, gain: Gain | None = None, given: Given | None = None
+    ) -> FoundField:
+        """Counts times ``gain``, where given, before everything but saturation; the
+        cells are ``given`` or looked for."""
 
 
 def make_finder(
@@ -221,9 +171,10 @@ def make_finder(
     """
     _check(finder, intensity, field_shape, dtype)
     level = intensity.saturation_level or int(np.iinfo(dtype).max)
+    is_fluorescent = intensity.kinds[finder.channel] == "fluorescence"
 
     @jax.jit
-    def find(field: Field, gain: Gain | None) -> FoundField:
+    def find(field: Field, gain: Gain | None, given: Given | None) -> FoundField:
         counts = to_float(field)
         planes = counts if gain is None else evenly_lit(counts, gain)
         binned = bin_planes(planes, finder.bin)
@@ -232,11 +183,19 @@ def make_finder(
             binned, intensity, max(8, BACKGROUND_TILE_PX // finder.bin)
         )
         noise = pixel_noise(binned[finder.channel])
-        found = find_spots(binned[finder.channel], noise, finder)
-        scale = float(finder.bin)
+        light = intensity.scales if is_fluorescent else background
+        threshold = jnp.maximum(
+            noise * finder.min_contrast, light[finder.channel] * finder.min_share
+        )
+        found = (
+            find_spots(binned[finder.channel], threshold, finder)
+            if given is None
+            else taken(given, finder)
+        )
         return FoundField(
             image=image,
-            centres=(found.centres + 0.5) * scale - 0.5,
+            centres=found.centres,
+            radius=found.radius,
             valid=found.valid,
             n_cells=found.valid.sum(dtype=jnp.int32),
             at_capacity=found.at_capacity,
@@ -246,17 +205,23 @@ def make_finder(
             focus=sharpness(binned),
             saturated=saturated_share(counts, level),
             noise=noise,
-            quality=image_quality(binned, image, intensity, finder.radius_px / scale),
+            quality=image_quality(
+                binned, image, intensity, finder.radius_px / finder.bin
+            ),
         )
 
-    def checked(field: Field, gain: Gain | None = None) -> FoundField:
+    def checked(
+        field: Field, gain: Gain | None = None, given: Given | None = None
+    ) -> FoundField:
         if field.shape != field_shape or field.dtype != dtype:
             raise ValueError(
                 f"this finder takes {dtype}{field_shape}, not {field.dtype}{field.shape}"
             )
         if gain is not None and gain.shape[0] != field_shape[0]:
             raise ValueError(f"{len(gain)} grids of light, {field_shape[0]} channels")
-        found: FoundField = find(field, gain)
+        if (given is None) == (finder.kind == "given"):
+            raise ValueError(f"centres go with kind=given: kind={finder.kind}")
+        found: FoundField = find(field, gain, given)
         return found
 
     return checked

@@ -41,7 +41,8 @@ class FieldQuality(NamedTuple):
 class FoundField(NamedTuple):
     """What one look at a field gives; the first n_cells rows of centres are cells.
 
-    image is normalised and binned; centres are (y, x) in full-resolution pixels;
+    image is normalised and binned; centres are (y, x) and radius is estimated, in
+    full-resolution pixels;
     background, mean, sd are in counts; focus and saturated have no unit;
     noise is the pixel noise of the finder's channel in counts; at_capacity says
     that more than max_cells were there and the weakest were left out.
@@ -49,6 +50,7 @@ class FoundField(NamedTuple):
 
     image: Float32[Array, "y x c"]
     centres: Float32[Array, "k 2"]
+    radius: Float32[Array, " k"]
     valid: Bool[Array, " k"]
     n_cells: Int32[Array, ""]
     at_capacity: Bool[Array, ""]
