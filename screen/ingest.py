@@ -18,11 +18,13 @@ from plates.preview import copy_preview
 from plates.problems import InputError, Problem
 from screen.errors import Outcome, Refusal, refusal
 from screen.ingest_campaign import (
+    LISTED,
     PLATES,
     REQUEST,
     Present,
     grow,
     keep_present,
+    note_changes,
     plate_path,
     read_present,
     request_of,
@@ -73,7 +75,10 @@ def run(settings: IngestVerb) -> Outcome:
         raise Refusal([*plan.needed, *plan.refusals])
     if plan.ready or plan.kept:
         _carry_out(work)
-    return ended(plan, work.reports, work.failed)
+    kept = [work.present.stores[plate] for plate in sorted(plan.kept)]
+    omitted = [found for store in kept for found in store.omitted.values()]
+
+    return ended(plan, work.reports, work.failed, omitted)
 
 
 def make_work(settings: IngestVerb) -> Work:
@@ -88,6 +93,7 @@ def make_work(settings: IngestVerb) -> Work:
 
     files = hold_unfinished(plan)
     refuse_unlike_channels(plan)
+    note_changes(plan, present, files)
 
     return Work(plan, present, files)
 
@@ -164,7 +170,11 @@ def _one(
         channels=plan.channels,
         pixel_size_um=plan.pixel_size_um,
         options=_options(plan),
-        notes={REQUEST: request_of(plan, plate), "acquired": plate.facts.acquired},
+        notes={
+            REQUEST: request_of(plan, plate),
+            LISTED: files.summary(),
+            "acquired": plate.facts.acquired,
+        },
         project=best_focus if settings.z == "best_focus" else None,
         progress=lambda done, total: advance(1, total=total),
         inventory=files.sums,

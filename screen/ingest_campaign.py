@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,13 @@ from typing import Any
 from plates.campaign import CAMPAIGN_FILE, PlateEntry, slug, write_campaign
 from plates.problems import InputError
 from plates.store import Plate, open_plate
-from screen.ingest_plan import MAP, SAME_SIZE, Plan, PlatePlan, first
+from screen.ingest_holds import Files
+from screen.ingest_plan import MAP, SAME_SIZE, Plan, PlatePlan, first, problem
 
 PLATES = "plates"
-REQUEST = "request"  # the part of a plate's ingest.json that says what was asked for
+# Parts of a plate's ingest.json: what was asked for, and what the source held then.
+REQUEST = "request"
+LISTED = "listed"
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Present:
     """The plates of an earlier ingest that are whole on disk, with what each was asked."""
 
     stores: dict[str, Plate]
-    requests: dict[str, dict[str, Any]]
+    notes: dict[str, dict[str, Any]]
     entries: tuple[PlateEntry, ...]
 
 
@@ -39,7 +42,7 @@ def request_of(plan: Plan, plate: PlatePlan) -> dict[str, Any]:
     return {
         "source": settings.source if remote else str(Path(settings.source).resolve()),
         "reader": reader,
-        "pattern": settings.pattern if reader == "tiff_folder" else "",
+        "pattern": settings.pattern if reader in ("tiff_folder", "ome_tiff") else "",
         "name": plate.name,
         "n_wells": plan.format.n_wells if plan.format else None,
         "channels": [f"{old}:{new}" for old, new in plan.channels.items()],
@@ -65,17 +68,16 @@ def read_present(plan: Plan) -> Present:
         if plan.settings.out and plate.plate not in known and path.is_dir():
             whole.append(PlateEntry(plate.plate, path))
     stores: dict[str, Plate] = {}
-    requests: dict[str, dict[str, Any]] = {}
+    notes: dict[str, dict[str, Any]] = {}
     for entry in whole:
         try:
             stores[entry.plate] = open_plate(entry.path)
-            notes = json.loads((entry.path / "ingest.json").read_bytes())
-            requests[entry.plate] = notes.get(REQUEST, {})
+            notes[entry.plate] = _read_json(entry.path / "ingest.json")
         except InputError as error:
             plan.refusals += error.problems
         except (OSError, ValueError) as error:
             plan.refuse("PLATE_META_INVALID", entry.path, f"ingest.json: {error}")
-    return Present(stores, requests, tuple(whole))
+    return Present(stores, notes, tuple(whole))
 
 
 def _campaign_json(plan: Plan, file: Path) -> dict[str, Any]:
@@ -100,7 +102,10 @@ def keep_present(plan: Plan, present: Present) -> None:
     for plate in plan.plates:
         if plate.plate not in present.stores or plate.plate in plan.settings.again:
             continue
-        before, now = present.requests.get(plate.plate, {}), request_of(plan, plate)
+        before, now = (
+            present.notes[plate.plate].get(REQUEST, {}),
+            request_of(plan, plate),
+        )
         differing = [key for key in now if before.get(key) != now[key]]
         if not differing:
             plan.kept.add(plate.plate)
@@ -119,6 +124,22 @@ def keep_present(plan: Plan, present: Present) -> None:
             "CFG_VALUE_RANGE", "ingest again", found, "name plates of the source"
         )
     _refuse_unlike(plan, present)
+
+
+def note_changes(plan: Plan, present: Present, files: Mapping[str, Files]) -> None:
+    """Say of which kept plates the source is no more what was ingested."""
+    for plate in sorted(plan.kept):
+        before, now = present.notes[plate].get(LISTED), files[plate].summary()
+        if before == now or not isinstance(before, dict):
+            continue
+        said = (
+            f"{k} {before.get(k)}, now {now[k]}" for k in now if before.get(k) != now[k]
+        )
+        found = f"its source is not what was ingested: {'; '.join(said)}"
+        remedy = (
+            f"again=[{plate}] takes the plate anew; nothing, if it is right as it is"
+        )
+        plan.warnings.append(problem("INPUT_CHANGED", plate, found, remedy))
 
 
 def _refuse_unlike(plan: Plan, present: Present) -> None:

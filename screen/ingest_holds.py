@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from screen.ingest_plan import Plan, PlatePlan, first, problem
@@ -22,6 +23,16 @@ class Files:
 
     stamps: Mapping[str, Stamp]
     sums: Mapping[str, str]
+
+    def summary(self) -> dict[str, int | str]:
+        """What tells whether any file is another one by now."""
+        sizes = [size for size, _ in self.stamps.values()]
+        newest = max((changed for _, changed in self.stamps.values()), default=0)
+        moment = datetime.fromtimestamp(newest / 1e9, UTC).isoformat(
+            "T", "microseconds"
+        )
+
+        return {"files": len(sizes), "bytes": sum(sizes), "newest": moment}
 
 
 def stamps(paths: Iterable[str]) -> dict[str, Stamp]:

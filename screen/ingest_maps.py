@@ -51,11 +51,18 @@ def _maps(plan: Plan, own: Path) -> Iterator[PlateMap]:
             plan.format,
             map_format=settings.map_format,
             barcodes=Path(settings.barcodes) if settings.barcodes else None,
-            defaults=dict(_pairs(plan, "map_defaults")),
+            defaults=_the_plate(plan) | dict(_pairs(plan, "map_defaults")),
             aliases=dict(_pairs(plan, "map_aliases")),
         )
     if settings.out and own.exists():
         yield PlateMap.read(own, plan.format)
+
+
+def _the_plate(plan: Plan) -> dict[str, str]:
+    """A map without a column of plates is of the one plate that is there."""
+    ids = [plate.plate for plate in plan.plates if plate.plate]
+
+    return {"plate": ids[0]} if len(ids) == len(plan.plates) == 1 else {}
 
 
 def _pairs(plan: Plan, key: str) -> Iterator[tuple[str, str]]:

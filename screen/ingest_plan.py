@@ -133,8 +133,8 @@ def _scan(settings: IngestVerb) -> Scan:
 def _reader_of(settings: IngestVerb) -> str:
     """What wrote a folder; one without any index file is read by its file names."""
     folder = Path(settings.source)
-    has_index = any(reader.detect(folder) for reader in READERS.values())
-    if settings.pattern != A01_PATTERN or not has_index:
+    found = [name for name, reader in READERS.items() if reader.detect(folder)]
+    if not found or (settings.pattern != A01_PATTERN and found != ["ome_tiff"]):
         return "tiff_folder"
     return detect(folder)
 

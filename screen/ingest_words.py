@@ -102,12 +102,18 @@ def dark(report: IngestReport) -> list[Problem]:
 
 
 def ended(
-    plan: Plan, reports: Sequence[IngestReport], failed: Sequence[Problem]
+    plan: Plan,
+    reports: Sequence[IngestReport],
+    failed: Sequence[Problem],
+    omitted: Sequence[Problem],
 ) -> Outcome:
-    """How it ended: 0 when every plate and field of source and map is there, else 4."""
+    """How it ended: 0 when every plate and field of source and map is there, else 4.
+
+    `omitted` are the fields that kept plates lack.
+    """
     held = [p for problems in plan.holds.values() for p in problems]
     dim = [p for report in reports for p in dark(report)]
-    left_out = [p for report in reports for p in report.problems]
+    left_out = [*omitted, *(p for report in reports for p in report.problems)]
     partial = [*held, *failed, *dim, *left_out]
     partial += [w for w in plan.warnings if w.code in _PARTIAL]
     n_written = sum(report.n_fields_written for report in reports)
@@ -123,7 +129,7 @@ def ended(
     return Outcome(4 if partial else 0, "\n".join(lines), out)
 
 
-_PARTIAL = ("WELL_NOT_IN_MAP", "WELL_MISSING", "PLATE_INCOMPLETE")
+_PARTIAL = ("WELL_NOT_IN_MAP", "WELL_MISSING", "PLATE_INCOMPLETE", "INPUT_CHANGED")
 
 
 def _n_failed(plan: Plan, reports: Sequence[IngestReport]) -> int:

@@ -34,7 +34,8 @@ def test_B18_a_plate_still_being_written_is_held(tmp_path: Path) -> None:
     told(ended, 4, "PLATE_UNSTABLE", "P2", "P2_B03_f1_body.tif", "settle=0")
     assert _plates(lab) == ["P1"]
 
-    _age(lab, 601)
+    then = time.time() - 601
+    os.utime(lab.file("P2", "B03", 1, "body"), (then, then))
     ended = lab.ingest("settle=600")
     told(ended, 0)
     assert "1 kept" in ended.out
@@ -242,6 +243,20 @@ def test_C25_replicate_plates_may_hold_their_compounds_elsewhere(
     lab.edit_map(lambda t: t.replace("P2,A03,C02", "P2,A03,C09"))
     lab.library.write_text(lab.library.read_text() + "C09,nine,CCCN\n")
     told(lab.ingest(), 0)
+
+
+def test_B23_a_source_that_is_another_one_by_now_is_told(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, n_fields=1)
+    path = lab.file("P1", "A02", 1, "body")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-500])
+    told(lab.ingest(), 4, "IMG_TRUNCATED", "P1/A02/f00")
+    told(lab.ingest(), 4, "IMG_TRUNCATED", "P1/A02/f00")
+
+    path.write_bytes(whole)
+    told(lab.ingest(), 4, "INPUT_CHANGED", "P1", "again=[P1]")
+    told(lab.ingest("again=[P1]"), 0)
+    assert lab.omitted() == {}
 
 
 def test_the_same_words_again_keep_every_plate(tmp_path: Path) -> None:
