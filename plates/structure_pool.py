@@ -34,7 +34,12 @@ class PoolLimits:
     def pool(self) -> KillablePool:
         """A pool under these limits; as many processes as cores where none is said."""
         n = self.processes or os.cpu_count() or 1
-        return KillablePool(n, memory_bytes=self.memory_bytes)
+        return KillablePool(n, initializer=prepare, memory_bytes=self.memory_bytes)
+
+
+def prepare() -> None:
+    """Reads one molecule, so that no other pays for the patterns made at first use."""
+    read_structure("CC(=O)Oc1ccccc1C(=O)[O-].[Na+]")
 
 
 def read_drawing(drawing: Drawing) -> Structure | StructureError:

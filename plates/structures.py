@@ -168,17 +168,26 @@ def _parse(text: str, messages: list[str]) -> Chem.Mol:
         _check_size(Chem.MolFromSmiles(text, _parser(is_checked=False)), messages)
     molecule = Chem.MolFromSmiles(text, _parser(is_checked=True))
     if molecule is None:
-        reason = _reason(messages)
-        _check_size(Chem.MolFromSmiles(text, _parser(is_checked=False)), messages)
-        raise StructureError("CMPD_SANITIZE_FAILED", reason)
+        raise _refused(text, messages)
     if molecule.GetNumAtoms() == 0:
         raise StructureError("CMPD_NO_STRUCTURE", "a molecule without atoms")
     return molecule
 
 
+def _refused(text: str, messages: list[str]) -> StructureError:
+    """Why RDKit reads no molecule: its extension, its grammar or its chemistry."""
+    reason = _reason(messages)
+    smiles, _, extension = text.partition(" ")
+    if extension and Chem.MolFromSmiles(smiles, _parser(is_checked=True)) is not None:
+        reason = f"RDKit reads the SMILES but not its extension {extension[:120]}"
+        return StructureError("CMPD_SMILES_INVALID", reason)
+    if Chem.MolFromSmiles(smiles, _parser(is_checked=False)) is None:
+        return StructureError("CMPD_SMILES_INVALID", reason)
+    return StructureError("CMPD_SANITIZE_FAILED", reason)
+
+
 def _parser(is_checked: bool) -> Chem.SmilesParserParams:
     parser = Chem.SmilesParserParams()
-    parser.strictCXSMILES = False  # type: ignore[assignment]
     parser.sanitize = is_checked  # type: ignore[assignment]
     parser.removeHs = is_checked  # type: ignore[assignment]
     return parser

@@ -68,13 +68,16 @@ def distinct_rows(values: Iterable[K]) -> dict[K, list[int]]:
     return rows
 
 
-def read_text_table(path: Path, known: Collection[str]) -> TextTable:
+def read_text_table(
+    path: Path, known: Collection[str], *, is_strict: bool = True
+) -> TextTable:
     """Reads a CSV or TSV file, its headers turned into `header_key` form.
 
     The separator is the one that shows most of the `known` headers. Raises InputError
-    with every ragged row, and for a file that is no text table.
+    with every ragged row, and for a file that is no text table; where it is not
+    `is_strict`, cells may hold control characters.
     """
-    text = decode(path)
+    text = decode(path, is_strict=is_strict)
     separator = _separator(text, known)
     parsed = list(records(text, separator, path.name))
     if not parsed:

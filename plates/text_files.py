@@ -17,6 +17,8 @@ _SAVE_AS = "save the table as UTF-8 CSV with one header line"
 # Signs that no keyboard writes into a table; U+FFFD stands for a letter that was lost.
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\N{REPLACEMENT CHARACTER}]")
 
+_ZERO = re.compile("\0")
+
 
 def fault(code: str, where: str, found: str, remedy: str = _SAVE_AS) -> Problem:
     """A fault for which a whole table cannot be read."""
@@ -59,10 +61,11 @@ def read_head(path: Path, n_bytes: int = 8) -> bytes:
         ) from error
 
 
-def decode(path: Path) -> str:
+def decode(path: Path, *, is_strict: bool = True) -> str:
     """The text of a UTF-8 file, or of a UTF-16 file with a byte order mark.
 
-    Raises InputError for any other encoding and for text with control characters.
+    Raises InputError for any other encoding and for text with control characters, of
+    which only the zero byte is refused where names may hold them (not `is_strict`).
     """
     raw = read_limited(path)
     if raw.startswith(b"PK\x03\x04") or raw.startswith(b"\xd0\xcf\x11\xe0"):
@@ -75,7 +78,7 @@ def decode(path: Path) -> str:
     except UnicodeDecodeError as error:
         found = f"byte {error.start} is not {encoding.removesuffix('-sig').upper()}"
         raise InputError(fault("TABLE_ENCODING", path.name, found)) from error
-    broken = _BROKEN.search(text)
+    broken = (_BROKEN if is_strict else _ZERO).search(text)
     if broken:
         before = text[: broken.start()].replace("\r\n", "\n").replace("\r", "\n")
         found = f"the character U+{ord(broken[0]):04X}, which no table holds"

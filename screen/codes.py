@@ -150,6 +150,10 @@ CMPD_NO_STRUCTURE | WARN | COMPLETE | the compound has no structure | add a SMIL
 CMPD_TOO_LARGE | WARN | COMPLETE | the structure is beyond the limit | leave it out
 CMPD_SANITIZE_FAILED | WARN | COMPLETE | the chemistry is refused | correct the SMILES
 CMPD_ID_CONFLICT | REFUSE | REFUSED | one id has several structures | correct the library
+CMPD_TIMEOUT | WARN | COMPLETE | the structure takes too long to read | leave it out
+CMPD_CRASH | WARN | COMPLETE | the structure ends the process that reads it | leave it out
+CMPD_RECORD_INVALID | WARN | COMPLETE | a record of an SD file holds no molecule | export it again
+LIBRARY_CHANGED | REFUSE | REFUSED | the computed library is not what was written | ingest the library again
 CMPD_UNKNOWN | WARN | COMPLETE | the compound is not in the library | add it
 COMPOUND_UNUSED | WARN | COMPLETE | the compound is in no well | none needed
 CONC_SUSPECT | WARN | COMPLETE | the dose is far from its peers | check the unit
@@ -181,7 +185,7 @@ CAMPAIGN_INVALID | REFUSE | REFUSED | the campaign's parts do not fit | write it
 CAMPAIGN_MISSING | REFUSE | REFUSED | there is no campaign | check the path
 CMPD_COLUMN_MISSING | REFUSE | REFUSED | the library lacks a column | add it
 CMPD_COLUMN_IGNORED | WARN | COMPLETE | a column of the library is not read | none needed
-CMPD_DUPLICATE | REFUSE | REFUSED | a compound is listed twice | remove a line
+CMPD_DUPLICATE | WARN | COMPLETE | a compound is listed twice and merged | remove a line
 CMPD_ID_MISSING | REFUSE | REFUSED | a compound has no id | give it one
 FIELD_META_INVALID | Q-field | PARTIAL | the field's metadata do not fit | ingest the plate again
 FIELD_META_MISSING | Q-field | PARTIAL | the field's metadata are gone | ingest the plate again

@@ -1,5 +1,6 @@
 """Compound libraries: no row is lost, and a reason stands where a structure does not."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,16 +9,27 @@ import pytest
 
 from plates.compounds import SCHEMA, Library
 from plates.problems import InputError
+from plates.structure_pool import PoolLimits
 from plates.structures import DESCRIPTORS, structure_svg
 
 REAL = Path(__file__).parents[1].parent / "shared/data/repurposing_screen"
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
 
+# One process for all: it takes a moment to start.
+POOL = PoolLimits(processes=1).pool()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _pool() -> Iterator[None]:
+    with POOL:
+        yield
+
+
 def library(*rows: tuple[str, str], name: str = "") -> Library:
     columns = ("compound", "smiles")
     frame = pl.DataFrame(rows, schema=columns, orient="row")
-    return Library.from_frame(frame.with_columns(name=pl.lit(name)))
+    return Library.from_frame(frame.with_columns(name=pl.lit(name)), pool=POOL)
 
 
 def one(smiles: str) -> dict[str, object]:
@@ -68,7 +80,9 @@ def test_a_bad_smiles_keeps_its_row_with_a_reason(
 
 def test_null_smiles_is_no_structure() -> None:
     frame = pl.DataFrame({"compound": ["C-1"], "smiles": [None]})
-    assert Library.from_frame(frame).frame["code"].item() == "CMPD_NO_STRUCTURE"
+    assert (
+        Library.from_frame(frame, pool=POOL).frame["code"].item() == "CMPD_NO_STRUCTURE"
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,10 +172,11 @@ def test_a_file_reads_as_its_frame(tmp_path: Path) -> None:
     path.write_text(
         "Compound;SMILES;Supplier\nNA;CCO;x\n001;C1CC;y\n", encoding="utf-8"
     )
-    read = Library.read(path)
+    read = Library.read(path, pool=POOL)
     assert read.frame["compound"].to_list() == ["NA", "001"]
     assert read.sha256() == library(("NA", "CCO"), ("001", "C1CC")).sha256()
-    assert [warning.code for warning in read.warnings] == ["CMPD_COLUMN_IGNORED"]
+    codes = [warning.code for warning in read.warnings]
+    assert codes == ["CMPD_COLUMN_IGNORED", "CMPD_SMILES_INVALID"]
 
 
 def test_a_missing_column_is_refused_with_a_suggestion(tmp_path: Path) -> None:
@@ -207,7 +222,8 @@ def test_keys_agree_with_the_repurposing_hub() -> None:
     table = pl.read_csv(path, separator="\t", infer_schema=False, quote_char=None)
     table = table.filter(pl.col("smiles") != "").gather_every(120)
     frame = table.select(compound="broad_id", smiles="smiles")
-    read = Library.from_frame(frame).frame
+    read = Library.from_frame(frame, pool=POOL).frame
     ours, theirs = read["inchikey"].str.head(14), table["InChIKey"].str.head(14)
     assert read.height == table.height
-    assert (ours == theirs).sum() >= 0.97 * table.height
+    assert (ours != "").sum() >= 0.97 * table.height
+    assert (ours == theirs).sum() >= 0.98 * (ours != "").sum()
