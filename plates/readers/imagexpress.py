@@ -35,7 +35,7 @@ _AFTER_BASE = re.compile(
 
 def detect(folder: Path) -> bool:
     """Whether there is an HTD file."""
-    return bool(index_files(Path(folder), _is_htd))
+    return bool(_htd_files(Path(folder)))
 
 
 def scan(folder: Path, pattern: str = "") -> Scan:
@@ -47,7 +47,7 @@ def scan(folder: Path, pattern: str = "") -> Scan:
     """
     folder = Path(folder)
     homes: dict[tuple[Path, str], Path] = {}
-    for path in index_files(folder, _is_htd):
+    for path in _htd_files(folder):
         homes.setdefault((_home(path.resolve().parent), path.stem.casefold()), path)
     if not homes:
         raise no_index(folder, "HTD file")
@@ -95,6 +95,16 @@ def _with_ignored(scan: Scan, root: Folder, plates: list["_Plate"]) -> Scan:
 
 def _is_htd(name: str) -> bool:
     return name.casefold().endswith(".htd")
+
+
+def _htd_files(folder: Path) -> list[Path]:
+    """Those below a folder; for the folder of a time point or z step, else those above."""
+    found = index_files(folder, _is_htd)
+    above = folder.resolve()
+    while not found and _STEP_FOLDER.fullmatch(above.name):
+        above = above.parent
+        found = sorted(path for path in above.iterdir() if _is_htd(path.name))
+    return found
 
 
 def _home(folder: Path) -> Path:

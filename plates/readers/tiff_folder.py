@@ -5,7 +5,15 @@ from pathlib import Path
 from plates.name_patterns import OPTIONAL, fits
 from plates.planes import Scan
 from plates.problems import InputError, Problem
-from plates.readers.listing import N_SHOWN, Folder, Rows, facts_of, ignored_files, shown
+from plates.readers.listing import (
+    N_SHOWN,
+    Folder,
+    Rows,
+    facts_of,
+    ignored_files,
+    placed,
+    shown,
+)
 from plates.wells import Well
 
 NAME = "tiff_folder"
@@ -59,8 +67,11 @@ def scan(folder: Path, pattern: str = "") -> Scan:
 
 
 def well_of(groups: dict[str, str]) -> Well:
-    """The well that the groups name; ValueError if it is on no plate."""
-    return Well.parse(groups.get("well") or f"{groups['row']}{groups['col']}")
+    """The well that the groups name, rows by letter or number; ValueError if on no plate."""
+    row, column = groups.get("row", ""), groups.get("col", "")
+    if not groups.get("well") and row.isdigit():
+        return placed(row, column)
+    return Well.parse(groups.get("well") or f"{row}{column}")
 
 
 def _nothing_matched(folder: Path, pattern: str, ignored: list[str]) -> Problem:
