@@ -40,8 +40,11 @@ class Campaign:
     library: Library | None
 
     @classmethod
-    def open(cls, root: Path) -> "Campaign":
-        """Read `root`/campaign.json and all it names; InputError lists every problem."""
+    def open(cls, root: Path, *, with_library: bool = True) -> "Campaign":
+        """Read `root`/campaign.json and all it names; InputError lists every problem.
+
+        Without the library no structure is judged, which takes the longest.
+        """
         file = Path(root) / CAMPAIGN_FILE
         content = _read_json(file)
         problems = CampaignProblems(file)
@@ -55,7 +58,7 @@ class Campaign:
             plate_map = problems.read(read_map, map_path)
             if plate_map is not None and content.get("map_may_hold_more") is True:
                 plate_map = _narrowed(plate_map, plates)
-        if content.get("library") is not None:
+        if with_library and content.get("library") is not None:
             library_path = problems.path(content["library"])
             if library_path is not None:
                 library = problems.read(Library.read, library_path)

@@ -148,7 +148,7 @@ def _ingest(work: Work) -> None:
         raise Refusal(work.failed)
     if work.reports or plan.kept:
         grow(plan, work.present, work.entries)
-        Campaign.open(Path(plan.settings.out))
+        Campaign.open(Path(plan.settings.out), with_library=False)
 
 
 def _one(
