@@ -52,8 +52,9 @@ def power_slope(planes: Planes) -> PerChannel:
         return jnp.zeros(planes.shape[0], jnp.float32)
     pieces = _tiles(planes, tile)
     pieces = pieces - pieces.mean((3, 4), keepdims=True)
-    window = np.hanning(tile + 1)[:-1].astype(np.float32)
-    seen = unfused(pieces * (window[:, None] * window[None, :]))
+    fade = np.hanning(tile + 1)[:-1].astype(np.float32)
+    window = jnp.asarray(np.outer(fade, fade)[None, None, None])
+    seen = unfused(pieces * window)
     waves = jnp.fft.rfft2(seen)
     power = (jnp.square(waves.real) + jnp.square(waves.imag)).mean((1, 2))
     rings = jnp.einsum("cyx,kyx->ck", power, jnp.asarray(_rings(tile)))
@@ -102,18 +103,16 @@ def _slope_weights(tile: int) -> Float32[np.ndarray, " k"]:
 def local_variance(planes: Planes) -> PerChannel:
     """Share of the variance that lies within squares of 2 x 2 pixels; 0 for a flat field.
 
-    Blur evens out neighbours first. Neither gain nor offset changes a share, and the
-    parts (three differences a square, Haar 1910) add to the whole without cancelling.
+    Blur evens out neighbours first. Neither gain nor offset changes a share. By the
+    parts of a sum of squares: all of it, less that of the squares' means.
     """
-    y, x = (n - n % 2 for n in planes.shape[1:])
-    a, b, c, d = (planes[:, i:y:2, j:x:2] for i in (0, 1) for j in (0, 1))
-    down, across, skew = a + b - c - d, a - b + c - d, a - b - c + d
-    within = jnp.square(down) + jnp.square(across) + jnp.square(skew)
-    near = within.mean(2).mean(1) * (1.0 / 16.0)
-    coarse = bin_planes(planes, 2)
-    apart = coarse - coarse.mean(2).mean(1)[:, None, None]
-    far = jnp.square(apart).mean(2).mean(1)
-    return near / jnp.maximum(near + far, 1e-6)
+    whole, means = _variance(planes), _variance(bin_planes(planes, 2))
+    return jnp.maximum(whole - means, 0.0) / jnp.maximum(whole, 1e-6)
+
+
+def _variance(planes: Planes) -> PerChannel:
+    centred = planes - planes.mean(2).mean(1)[:, None, None]
+    return jnp.square(centred).mean(2).mean(1)
 
 
 def debris(image: Image, spec: IntensitySpec, radius_px: float) -> PerChannel:

@@ -6,7 +6,6 @@ depends on the well's own pixels alone, never on its neighbours or on a restart.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,9 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plates.problems import FieldError, Problem
-from plates.store import Plate, open_plate, read_field
+from plates.store import Plate, open_plate
 from plates.wells import Well
 from screen.events import Events
+from screen.field_pixels import (
+    in_order,
+    read_pixels,
+    refuse_constant,
+    refuse_nonfinite,
+)
 from screen.illumination import Gain
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
@@ -30,7 +35,8 @@ class FieldScores:
 
     ``y``, ``x`` [n] in full-resolution pixels; ``probability`` [n networks];
     ``profile`` [d] and ``embedding`` (network → [e]) are sums over the cells;
-    ``measures`` holds one number a channel: background, mean, sd, focus, saturated.
+    ``measures`` holds one number a channel: background, mean, sd, focus, saturated,
+    and where they were taken slope, local_variance, debris, span.
     """
 
     y: NDArray[np.float32]
@@ -75,6 +81,7 @@ class Block:
     """A run of wells of one plate; all of it can be sent to another process.
 
     ``illumination`` is the gain [c n m] of the plate's light; None where it is even.
+    ``held`` is why the whole plate cannot be scored: its fields are only looked at.
     """
 
     run: Path
@@ -85,6 +92,7 @@ class Block:
     min_fields_share: float
     attempt: int = 1
     illumination: Gain | None = field(default=None, compare=False)
+    held: Problem | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +166,7 @@ def score_well(
         "codes": codes,
         "fingerprint": block.fingerprint,
         "networks": list(task.networks),
+        "channels": list(scorer.channels),
         "n_fields_expected": expected,
         "fields": found.entries,
         **_means(found, task.networks),
@@ -176,11 +185,14 @@ def _score_field(
     block: Block,
     found: _Fields,
 ) -> None:
+    where = f"{plate.plate}/{well}/f{index}"
     try:
-        pixels = _in_order(_read(plate, well, index), plate, scorer)
-        refuse_constant(pixels, scorer.channels, f"{plate.plate}/{well}/f{index}")
+        pixels = in_order(read_pixels(plate, well, index), plate, scorer.channels)
+        refuse_constant(pixels, scorer.channels, where)
+        if block.held is not None:
+            raise FieldError(replace(block.held, where=where))
         scores = scorer(pixels, task.networks, illumination=block.illumination)
-        _refuse_nonfinite(scores, plate, well, index)
+        refuse_nonfinite(scores.probability, where)
     except FieldError as error:
         problem = error.problem
         entry = {"field": index, "used": False, "n_cells": 0, "codes": [problem.code]}
@@ -188,55 +200,6 @@ def _score_field(
         return
     found.scores.append((index, scores))
     found.entries.append(_entry(index, scores, scorer.threshold))
-
-
-def _read(plate: Plate, well: Well, index: int) -> NDArray[Any]:
-    try:
-        return read_field(plate, well, index)
-    except FieldError:
-        # A dead mount makes every field "missing"; that is no fault of the data.
-        if not plate.path.exists():
-            raise OSError(
-                errno.ENOTCONN, "the plate is gone in mid-run", str(plate.path)
-            ) from None
-        raise
-
-
-def _in_order(pixels: NDArray[Any], plate: Plate, scorer: FieldScorer) -> NDArray[Any]:
-    """Channels by name: a plate may hold them in another order, and more of them."""
-    if plate.channels == scorer.channels:
-        return pixels
-    return pixels[[plate.channels.index(name) for name in scorer.channels]]
-
-
-def refuse_constant(pixels: NDArray[Any], channels: Sequence[str], where: str) -> None:
-    """Raise FieldError when a plane holds one value only: no cell was ever imaged so."""
-    for channel, plane in zip(channels, pixels, strict=True):
-        low, high = plane.min(), plane.max()
-        if low == high:
-            problem = Problem(
-                "IMG_BLANK" if low == 0 else "IMG_CONSTANT",
-                f"{where}/{channel}",
-                f"every pixel is {low}",
-                "a constant plane holds no cells and is never scored",
-                "check the lamp, the shutter or the copy of this file",
-            )
-            raise FieldError(problem)
-
-
-def _refuse_nonfinite(
-    scores: FieldScores, plate: Plate, well: Well, index: int
-) -> None:
-    if not np.isfinite(scores.probability).all():
-        raise FieldError(
-            Problem(
-                "SCORE_NONFINITE",
-                f"{plate.plate}/{well}/f{index}",
-                "the network gave NaN or infinity for valid pixels",
-                "such a score would poison every mean it enters",
-                "keep the field and report it with the model",
-            )
-        )
 
 
 def _entry(index: int, scores: FieldScores, threshold: float) -> dict[str, Any]:
@@ -250,6 +213,7 @@ def _entry(index: int, scores: FieldScores, threshold: float) -> dict[str, Any]:
         "sum_p": p.sum(axis=0).tolist(),
         "sum_p2": (p * p).sum(axis=0).tolist(),
         "n_above": (p > threshold).sum(axis=0).tolist(),
+        "sum_profile": scores.profile.tolist() if len(p) else [],
     }
 
 

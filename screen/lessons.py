@@ -20,7 +20,7 @@ from kernels.shapes import FoundField
 from plates.problems import FieldError, InputError, Problem
 from plates.store import Plate, read_field
 from plates.wells import Well
-from screen.blocks import refuse_constant
+from screen.field_pixels import refuse_constant
 from screen.folds import AnchorWell
 from screen.illumination import Gain, evenly_lit
 from screen.optics import intensity_spec

@@ -11,6 +11,7 @@ import numpy as np
 from plates.campaign import Campaign
 from plates.store import Plate, open_plate
 from screen.errors import Outcome
+from screen.illumination import gains_of
 from screen.ledger import Ledger
 from screen.models import Model, load_model
 from screen.paths import run_dir
@@ -35,7 +36,8 @@ def run(settings: PlanVerb) -> Outcome:
     campaign = Campaign.open(Path(settings.campaign))
     model = load_model(Path(settings.model))
     plates = [open_plate(entry.path) for entry in campaign.plates]
-    check_inputs(model.spec, plates)
+    check_inputs(model.spec, plates, allow_pixel_size=settings.allow_pixel_size)
+    gains_of(model.spec.intensity, model.spec.channels, plates)
     folder = run_dir(settings.runs, settings.run, settings.campaign)
     works = [plate_work(plate, Ledger(folder)) for plate in plates]
     lines = [*_read_lines(campaign, model, works), "", *_write_lines(folder, works)]

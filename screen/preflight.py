@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,11 +14,22 @@ from screen.errors import refusal
 from screen.models import ModelSpec
 
 PIXEL_SIZE_TOLERANCE = 0.05
+DARK_SHARE = 0.2
 
 
-def check_inputs(spec: ModelSpec, plates: Sequence[Plate]) -> None:
-    """Raise InputError listing every plate that the model was not made for."""
-    problems = [problem for plate in plates for problem in _misfits(spec, plate)]
+def check_inputs(
+    spec: ModelSpec, plates: Sequence[Plate], *, allow_pixel_size: bool = False
+) -> None:
+    """Raise InputError listing every plate that the model was not made for.
+
+    ``allow_pixel_size`` lets plates of another pixel size pass.
+    """
+    problems = [
+        problem
+        for plate in plates
+        for problem in _misfits(spec, plate)
+        if not (allow_pixel_size and problem.code == "PIXEL_SIZE_MISMATCH")
+    ]
     problems += _deep(plates)
     if problems:
         raise InputError(tuple(problems))
@@ -44,6 +56,26 @@ def _deep(plates: Sequence[Plate]) -> Iterator[Problem]:
             )
 
 
+def dark_plate(plate: Plate, channels: Sequence[str]) -> Problem | None:
+    """Why no well of the plate can be scored, where ingest saw one of the channels
+    show a single value in more than DARK_SHARE of its planes; else None."""
+    path = plate.path / "ingest.json"
+    if not path.is_file():
+        return None
+    blank = json.loads(path.read_bytes()).get("blank", {})
+    dark = {name: s for name in channels if (s := blank.get(name, 0.0)) > DARK_SHARE}
+    if not dark:
+        return None
+    listed = ", ".join(f"{name}: {share:.0%}" for name, share in dark.items())
+    return Problem(
+        "PLATE_DARK",
+        plate.plate,
+        f"planes of a single value in channel {listed}",
+        "where a lamp fails in part of a plate, the rest is not to be trusted",
+        "check the lamp or filter and image the plate again",
+    )
+
+
 def _misfits(spec: ModelSpec, plate: Plate) -> Iterator[Problem]:
     missing = [c for c in spec.channels if c not in plate.channels]
     if missing:
@@ -63,7 +95,8 @@ def _misfits(spec: ModelSpec, plate: Plate) -> Iterator[Problem]:
             f"{plate.pixel_size_um} um a pixel; the model learnt at"
             f" {spec.pixel_size_um} um",
             "cells would have another size than those the network knows",
-            "train a model on plates of this objective and binning",
+            "train a model on plates of this objective and binning, or score all the"
+            " same with allow_pixel_size=true",
         )
 
 

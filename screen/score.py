@@ -22,7 +22,7 @@ from screen.ledger import Ledger
 from screen.lock import LockedError, run_lock
 from screen.models import Model, load_model
 from screen.paths import run_dir
-from screen.preflight import check_inputs, check_writable
+from screen.preflight import check_inputs, check_writable, dark_plate
 from screen.progress import bar
 from screen.provenance import record_outputs
 from screen.settings import ScoreVerb
@@ -51,7 +51,7 @@ def run(settings: ScoreVerb) -> Outcome:
     campaign = Campaign.open(Path(settings.campaign))
     model = load_model(Path(settings.model))
     plates = tuple(open_plate(entry.path) for entry in campaign.plates)
-    check_inputs(model.spec, plates)
+    check_inputs(model.spec, plates, allow_pixel_size=settings.allow_pixel_size)
     source = ModelScorer(str(model.folder.resolve()), model.sha256, settings.minibatch)
     return score_campaign(settings, campaign, plates, model, source)
 
@@ -160,6 +160,7 @@ def _blocks(
     wells, size = left[plate.plate], scoring.settings.cluster.block_wells
     if scoring.settings.quarantine.retry:
         _forget(scoring, plate, wells)
+    held = dark_plate(plate, scoring.model.spec.channels)
     tasks = [WellTask(w, _networks(scoring.model, plate.plate, w)) for w in wells]
     for start in range(0, len(tasks), size):
         yield Block(
@@ -170,6 +171,7 @@ def _blocks(
             fingerprint=scoring.fingerprint,
             min_fields_share=scoring.settings.min_fields_share,
             illumination=scoring.gains[plate.plate],
+            held=held,
         )
 
 
@@ -216,7 +218,9 @@ def _outcome(scoring: Scoring, tally: dict[str, int]) -> Outcome:
     total, lost = sum(tally.values()), tally.get("QUARANTINED", 0)
     listed = ", ".join(f"{n} {status}" for status, n in tally.items())
     message = f"{total} wells of {len(scoring.plates)} plates: {listed}"
-    doubts = rendered(w for plate in scoring.plates for w in plate.warnings)
+    channels = scoring.model.spec.channels
+    dark = [p for plate in scoring.plates if (p := dark_plate(plate, channels))]
+    doubts = rendered([*(w for p in scoring.plates for w in p.warnings), *dark])
     message = "\n".join([message, *doubts.splitlines()])
     if lost > scoring.settings.quarantine.max_share * total:
         return Outcome(ExitCode.QUARANTINE, message, (scoring.run,))

@@ -206,7 +206,8 @@ def micro_batches(
 
 def _measures(found: FoundField) -> dict[str, list[float]]:
     names = ("background", "mean", "sd", "focus", "saturated")
-    return {k: np.asarray(getattr(found, k), np.float64).tolist() for k in names}
+    measured = {k: getattr(found, k) for k in names} | found.quality._asdict()
+    return {k: np.asarray(v, np.float64).tolist() for k, v in measured.items()}
 
 
 def specs(spec: ModelSpec) -> tuple[FinderSpec, IntensitySpec]:

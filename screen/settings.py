@@ -121,6 +121,9 @@ class ScoreVerb:
     min_fields_share: float = key(
         0.6667, "least share of good fields for a score", "share", low=0, high=1
     )
+    allow_pixel_size: bool = key(
+        False, "score plates of another pixel size than the model learnt at"
+    )
     ledger: LedgerSettings = part(LedgerSettings, "records of an earlier run")
     lock: LockSettings = part(LockSettings, "lock of another run")
     quarantine: QuarantineSettings = part(QuarantineSettings, "wells set aside")
