@@ -58,7 +58,7 @@ class Blobs(NamedTuple):
     at_capacity: Bool[Array, ""]
 
 
-def coarser(plane: Plane, factor: int) -> Plane:
+def coarser(plane: Plane, factor: int) -> Float32[Array, "u v"]:
     """Mean of factor x factor pixels; rows and columns left over are cut off.
 
     Rows by a reduction: XLA:CPU would melt sums of slices into each of the many later
