@@ -13,8 +13,9 @@ class FinderSettings:
 
     kind: str = key(
         "centres",
-        "single cells, or whole-field tiles where there are none",
-        choices=("centres", "tiles"),
+        "single cells looked for, whole-field tiles where there are none, centres"
+        " given with the campaign, or those of a segmenter",
+        choices=("centres", "tiles", "given", "segmenter"),
     )
     channel: str = key("", "channel to look at; empty = the first one")
     polarity: str = key(
@@ -23,14 +24,44 @@ class FinderSettings:
         choices=("bright", "texture"),
     )
     radius_um: float = key(5.0, "usual radius of a nucleus", "um", low=0.1, high=500)
+    texture_um: float = key(
+        0.0, "half side of the window of roughness; 0 = half radius_um", "um", low=0
+    )
     min_contrast: float = key(
         4.0, "least height above background", "background sd", low=0, high=1000
     )
+    min_share: float = key(
+        0.05,
+        "least height: share of the channel's scale, or of transmitted light",
+        "share",
+        low=0,
+        high=10,
+    )
+    min_radius_um: float = key(
+        2.5, "smaller objects are debris; 0 = no limit", "um", low=0, high=500
+    )
+    max_radius_um: float = key(
+        0.0, "larger objects are no cells; 0 = no limit", "um", low=0, high=500
+    )
     max_cells: int = key(512, "most cells kept in a field", "cells", low=1, high=16384)
-    border_px: int = key(0, "rim of a field without centres", "px", low=0, high=512)
+    border_px: int = key(
+        0,
+        "rim of a field without centres; a cell counts where its centre lies",
+        "px",
+        low=0,
+        high=512,
+    )
     stride_px: int = key(
         0, "step of the grid of tiles; 0 = crop_px", "binned px", low=0, high=512
     )
+    segmenter: str = key("", "installed segmenter that kind=segmenter asks")
+
+    def check(self) -> None:
+        """Raise ValueError when a segmenter is needed and not named, or named in vain."""
+        if (self.kind == "segmenter") != bool(self.segmenter):
+            raise ValueError(
+                "finder.segmenter goes with finder.kind=segmenter and only with it"
+            )
 
 
 @dataclass

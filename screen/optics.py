@@ -28,10 +28,13 @@ def finder_spec(settings: TrainVerb, plate: Plate) -> FinderSpec:
     from kernels.centres import FinderSpec
 
     finder, network = settings.finder, settings.network
+    px = plate.pixel_size_um
+    is_tiles = finder.kind == "tiles"
     return FinderSpec(
-        kind=finder.kind,  # type: ignore[arg-type]
+        # A segmenter's labels reach the kernels as centres.
+        kind="given" if finder.kind == "segmenter" else finder.kind,  # type: ignore[arg-type]
         channel=_channel(finder.channel, plate),
-        radius_px=finder.radius_um / plate.pixel_size_um,
+        radius_px=finder.radius_um / px,
         min_contrast=finder.min_contrast,
         max_cells=finder.max_cells,
         crop_px=network.crop_px,
@@ -39,6 +42,10 @@ def finder_spec(settings: TrainVerb, plate: Plate) -> FinderSpec:
         bin=network.bin,
         border_px=finder.border_px,
         stride_px=finder.stride_px,
+        texture_px=finder.texture_um / px,
+        min_share=0.0 if is_tiles else finder.min_share,
+        min_radius_px=0.0 if is_tiles else finder.min_radius_um / px,
+        max_radius_px=finder.max_radius_um / px,
     )
 
 
