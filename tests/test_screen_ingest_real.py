@@ -158,7 +158,8 @@ def test_dead_planes_are_quarantined_and_not_scored(
     files = _cv8000(folder)
     wells = sorted({well for well, *_ in files})
     name = next(iter(files.values())).name.rpartition(f"_{wells[0]}_")[0]
-    ended, _ = _ingest(tmp_path, folder, name, wells, "z=max")
+    words = ["z=max", "channels=[C01:nucleus,C02:body]"]
+    ended, _ = _ingest(tmp_path, folder, name, wells, *words)
     told(ended, 4, "PLATE_DARK")
     places = [f"campaign={tmp_path / 'screen'}", f"runs={tmp_path}", "run=r"]
     words = [*places, "model=none", "cluster=inline", "quarantine.max_share=1.0"]
