@@ -31,11 +31,6 @@ class Record:
     children: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     text: str = ""
 
-    def attribute(self, child: str, name: str) -> str:
-        """An attribute of the last child with such a tag, '' if there is none."""
-        found = (a.get(name, "") for tag, a in reversed(self.children) if tag == child)
-        return next(found, "")
-
 
 class _Refused(Exception):
     """Raised inside a handler of the parser: the code and what was found."""

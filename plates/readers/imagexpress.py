@@ -190,8 +190,9 @@ class _Plate:
         if unknown:
             found = f"files of waves {unknown}, the HTD states {len(self.waves)}"
             raise InputError(refusal("EXPORT_INVALID", self.htd, found))
-        chosen = [f for f in files if f.z] or files
-        left_out = [f for f in files if f not in set(chosen)]
+        steps = [f for f in files if f.z]
+        chosen = steps or files
+        left_out = [f for f in files if not f.z] if steps else []
         about = ImageFacts([(f.site, self.root / f.name) for f in chosen])
         rows = Rows()
         for file in chosen:

@@ -165,10 +165,11 @@ class _Export:
             self.missing.append(url)
             return
         self.used.add(path)
-        self.pixel_sizes.add(_um(record, texts, "ImageResolutionX"))
+        units = dict(record.children)
+        self.pixel_sizes.add(_um(units, texts, "ImageResolutionX"))
         if (level := number(texts.get("MaxIntensity"))) is not None:
             self.levels.add(level)
-        y = _um(record, texts, "PositionY")
+        y = _um(units, texts, "PositionY")
         self.rows.add(
             well=well,
             field=texts["FieldID"],
@@ -176,10 +177,10 @@ class _Export:
             z=texts.get("PlaneID", ""),
             t=texts.get("TimepointID", ""),
             path=f"{self.folder.root}/{path}",
-            page=int(record.attribute("URL", "BufferNo") or 0),
-            x_um=_um(record, texts, "PositionX"),
+            page=whole(units.get("URL", {}).get("BufferNo", "")) or 0,
+            x_um=_um(units, texts, "PositionX"),
             y_um=None if y is None else -y,  # the stage's y points up
-            z_um=_um(record, texts, "PositionZ"),
+            z_um=_um(units, texts, "PositionZ"),
         )
 
     def _check_name(self, url: str, texts: dict[str, str], well: str) -> None:
@@ -224,10 +225,12 @@ class _Export:
         return folder.parent.name if folder.name == "Images" else folder.name
 
 
-def _um(record: Record, texts: dict[str, str], name: str) -> float | None:
+def _um(
+    units: dict[str, dict[str, str]], texts: dict[str, str], name: str
+) -> float | None:
     """A length in micrometres; None if it is not stated or its unit is unknown."""
     length = number(texts.get(name))
-    scale = _UM.get(record.attribute(name, "Unit") or "m")
+    scale = _UM.get(units.get(name, {}).get("Unit", "m"))
     return None if length is None or scale is None else length * scale
 
 
