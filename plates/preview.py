@@ -14,12 +14,13 @@ from plates.store_metadata import PlateSpec
 from plates.wells import Well
 
 PREVIEW = "preview.png"
-_PAPER, _EMPTY, _FAULT = (16, 18, 22), (28, 31, 37), (58, 34, 36)
+_PAPER, _EMPTY, _FAULT = (16, 18, 22), (28, 31, 37), (110, 44, 46)
 _TEXT, _FAINT = (226, 229, 235), (132, 138, 150)
 # Percentiles of all shown pixels, the ends of the scale: most of a fluorescence field
 # is background, and shown as such.
 _ENDS, _ENDS_TRANSMITTED = (20.0, 99.8), (0.5, 99.5)
 _WIDTH_PX = 2300
+_BAR_PX, _LINE_PX, _A_LINE = 160, 44, 3  # the legend: bars, lines, entries a line
 _TRANSMITTED = ("bright", "phase", "dic", "trans", "bf")
 _HUES: tuple[tuple[tuple[str, ...], tuple[int, int, int]], ...] = (
     (("dapi", "hoechst", "dna", "nucle", "405"), (64, 120, 255)),
@@ -67,7 +68,8 @@ def draw_plate(
     lost = {well: problem.code for (well, _), problem in sorted(problems.items())}
     for well in spec.format.wells():
         if well in pictures:
-            page.paste(well, composite(pictures[well], scales, colours))
+            picture = composite(pictures[well], scales, colours)
+            page.paste(well, picture, is_whole=well not in lost)
         elif well in lost:
             page.fill(well, _FAULT, lost[well])
         else:
@@ -94,12 +96,18 @@ def hues(channels: tuple[str, ...]) -> list[Colour]:
 def composite(
     planes: Planes, scales: list[tuple[float, float]], colours: list[Colour]
 ) -> Image.Image:
-    """Channels (c, y, x) added up as light of their colours, cut at white."""
+    """Channels (c, y, x) added up as light of their colours.
+
+    Each is dimmed where there are many, and what is still too bright keeps its colour:
+    otherwise all that is seen of four channels is white.
+    """
     total = np.zeros((*planes.shape[1:], 3), np.float32)
     for plane, (low, high), colour in zip(planes, scales, colours, strict=True):
         share = np.clip((plane - low) / (high - low), 0, 1)
         total += share[..., None] * np.array(colour, np.float32)
-    return Image.fromarray(np.clip(total, 0, 255).astype(np.uint8))
+    total /= len(planes) ** 0.4
+    total *= 255 / np.maximum(total.max(axis=2, keepdims=True), 255)
+    return Image.fromarray(np.asarray(total, np.uint8))
 
 
 def _is_transmitted(name: str) -> bool:
@@ -131,23 +139,30 @@ class _Page:
         width = self.margin * 2 + n_columns * (self.box[0] + self.gap)
         grid = spec.format.n_rows * (self.box[1] + self.gap)
         height = self.top + grid + self.margin + self._legend_px()
-        self.image = Image.new("RGB", (max(width, 900), height), _PAPER)
+        self.image = Image.new("RGB", (max(width, 1400), height), _PAPER)
         self.draw = ImageDraw.Draw(self.image)
         self.bottom = self.top + grid
 
     def _legend_px(self) -> int:
-        return 48 * -(-len(self.spec.channels) // 3) + 20
+        return _LINE_PX * -(-(len(self.spec.channels) + 2) // _A_LINE) + 10
 
     def corner(self, well: Well) -> tuple[int, int]:
         """Left upper corner of a well's box."""
         width, height = self.box[0] + self.gap, self.box[1] + self.gap
         return self.margin + well.column * width, self.top + well.row * height
 
-    def paste(self, well: Well, picture: Image.Image) -> None:
-        """Put a well's picture in its box, its name in the corner."""
+    def paste(self, well: Well, picture: Image.Image, *, is_whole: bool) -> None:
+        """Put a well's picture in its box, its name in the corner; a red corner tells of
+        fields that are left out."""
         resized = picture.resize(self.box, Image.Resampling.BICUBIC)
-        self.image.paste(resized, self.corner(well))
+        left, top = self.corner(well)
+        self.image.paste(resized, (left, top))
         self._name(well, (255, 255, 255))
+        if not is_whole:
+            right, bottom = left + self.box[0] - 1, top + self.box[1] - 1
+            size = max(6, self.box[0] // 6)
+            ends = (right, bottom), (right - size, bottom), (right, bottom - size)
+            self.draw.polygon(ends, _FAULT)
 
     def fill(self, well: Well, colour: Colour, word: str) -> None:
         """A box without a picture, with the reason."""
@@ -155,12 +170,13 @@ class _Page:
         right, bottom = left + self.box[0] - 1, top + self.box[1] - 1
         self.draw.rounded_rectangle((left, top, right, bottom), 4, fill=colour)
         self._name(well, _FAINT)
-        size = max(7, min(self.font_px, self.box[0] * 3 // (2 * max(len(word), 12))))
-        middle = (left + right) // 2, (top + bottom) // 2
-        self.draw.text(middle, word, _TEXT, _font(size), anchor="mm")
+        size = min(self.font_px, self.box[0] * 3 // (2 * max(len(word), 12)))
+        if size >= 8:
+            middle = (left + right) // 2, (top + bottom) // 2
+            self.draw.text(middle, word, _TEXT, _font(size), anchor="mm")
 
     def _name(self, well: Well, colour: Colour) -> None:
-        if self.box[0] < 40:
+        if self.box[0] < 60:  # the rows and columns have names
             return
         left, top = self.corner(well)
         size = max(10, min(20, self.box[0] // 7))
@@ -175,15 +191,18 @@ class _Page:
 
     def label(self) -> None:
         """Title, and the names of rows and columns."""
-        font, spec = _font(self.font_px), self.spec
-        title = f"{spec.plate}"
-        at = (self.margin, self.margin // 2 + self.font_px // 2)
-        self.draw.text(at, title, _TEXT, _font(self.font_px * 4 // 3), anchor="lm")
-        width = self.draw.textlength(title, _font(self.font_px * 4 // 3))
+        spec, large = self.spec, self.font_px * 4 // 3
         _, y, x = spec.field_shape
         fields = "1 field" if spec.n_fields == 1 else f"{spec.n_fields} fields"
-        about = f"{len(spec.wells)} wells x {fields} of {y} x {x} px, {x * spec.pixel_size_um:,.0f} um wide; the middle one is shown, all on one scale of counts"
-        self.draw.text((at[0] + width + self.font_px, at[1]), about, _FAINT, font, "lm")
+        about = (
+            f"{len(spec.wells)} wells x {fields} of {y} x {x} px, "
+            f"{x * spec.pixel_size_um:,.0f} um wide; the middle one is shown"
+        )
+        middle = self.margin // 2 + self.font_px // 2
+        self._line((self.margin, middle), spec.plate, _TEXT, large)
+        left = self.margin + self.font_px + self._width(spec.plate, large)
+        self._line((left, middle), about, _FAINT, self.font_px)
+        font = _font(self.font_px)
         for row in range(spec.format.n_rows):
             top = self.corner(Well(row, 0))[1] + self.box[1] // 2
             name = Well(row, 0).row_name
@@ -195,18 +214,41 @@ class _Page:
 
     def legend(self, scales: list[tuple[float, float]], colours: list[Colour]) -> None:
         """A colour bar a channel with the counts at its ends, the same for every well."""
-        font = _font(22)
-        step = (self.image.width - 2 * self.margin) // 3
         for n, (name, (low, high), colour) in enumerate(
             zip(self.spec.channels, scales, colours, strict=True)
         ):
-            left = self.margin + n % 3 * step
-            top = self.bottom + self.margin // 2 + n // 3 * 48
-            ramp = np.linspace(0, 1, 160)[None, :, None] * np.array(colour)
+            ramp = np.linspace(0, 1, _BAR_PX)[None, :, None] * np.array(colour)
             bar = np.repeat(ramp, 20, axis=0).astype(np.uint8)
-            self.image.paste(Image.fromarray(bar), (left, top))
             text = f"{name}  {low:,.0f} to {high:,.0f} counts"
-            self.draw.text((left + 174, top + 10), text, _TEXT, font, anchor="lm")
+            self._entry(n, Image.fromarray(bar), text)
+        red = Image.new("RGB", (40, 20), _FAULT)
+        self._entry(len(scales), red, "left out; a corner: some fields")
+        self._entry(len(scales) + 1, Image.new("RGB", (40, 20), _EMPTY), "not imaged")
+
+    def _entry(self, number: int, mark: Image.Image, text: str) -> None:
+        step = (self.image.width - 2 * self.margin) // _A_LINE
+        left = self.margin + number % _A_LINE * step
+        top = self.bottom + self.margin // 2 + number // _A_LINE * _LINE_PX
+        self.image.paste(mark, (left, top))
+        at = (left + mark.width + 14, top + mark.height // 2)
+        self._line(at, text, _TEXT, 22, step - mark.width - 28)
+
+    def _line(
+        self,
+        at: tuple[int, int],
+        text: str,
+        colour: Colour,
+        size: int,
+        room: int | None = None,
+    ) -> None:
+        """A line of text, smaller where it would not fit."""
+        room = self.image.width - self.margin // 2 - at[0] if room is None else room
+        while size > 8 and self._width(text, size) > room:
+            size -= 1
+        self.draw.text(at, text, colour, _font(size), anchor="lm")
+
+    def _width(self, text: str, size: int) -> int:
+        return int(self.draw.textlength(text, _font(size)))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
