@@ -82,7 +82,7 @@ SCORE_FINGERPRINT | REFUSE | REFUSED | the run was scored otherwise | ledger.new
 RUN_LOCKED | REFUSE | LOCKED | another run holds the folder | wait, or lock.break=true when it is dead
 MODEL_INVALID | REFUSE | REFUSED | the model is cut, changed or does not fit | train it again
 ILLUM_INVALID | REFUSE | REFUSED | the light profile is missing, of another size or zero | ingest again, give another, or intensity.illumination=none
-PIXEL_SIZE_MISMATCH | REFUSE | REFUSED | plate and model differ in pixel size | train on such plates
+PIXEL_SIZE_MISMATCH | REFUSE | REFUSED | pixel sizes differ, so cells would | train on such plates
 PLATE_CHANNEL_MISSING | REFUSE | REFUSED | the plate lacks a channel that is asked for | check the channels
 PLATE_META_MISSING | REFUSE | REFUSED | the plate has no metadata | ingest it again
 PLATE_TIME_UNKNOWN | REFUSE | REFUSED | the plate has no such time point | choose one of those named
@@ -212,7 +212,7 @@ PATTERN_INVALID | REFUSE | REFUSED | the pattern cannot be used | correct it
 PLATE_CHANNEL_MISMATCH | REFUSE | REFUSED | plates differ in channels | screen them apart
 PLATE_CHANNEL_UNKNOWN | REFUSE | REFUSED | files of an unnamed channel | name all channels
 PLATE_EXISTS | REFUSE | REFUSED | the plate is there already | choose another out=
-PLATE_FORMAT_MISMATCH | REFUSE | REFUSED | plates differ in format | screen them apart
+PLATE_FORMAT_MISMATCH | REFUSE | REFUSED | plate formats differ | screen them apart
 PLATE_ID_MISMATCH | REFUSE | REFUSED | the store is of another plate | correct its id
 PLATE_META_INVALID | REFUSE | REFUSED | the plate's metadata do not fit | ingest it again
 PLATE_MISSING | REFUSE | REFUSED | a plate is not on disk | ingest or copy it there

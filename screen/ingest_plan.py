@@ -99,8 +99,9 @@ def read_source(plan: Plan) -> None:
     except InputError as error:
         plan.refusals += error.problems
         return
-    plan.warnings += plan.scan.warnings
     names = _named(plan, plan.scan)
+    left = {facts.plate for facts in plan.scan.plates} - names.keys()
+    plan.warnings += [w for w in plan.scan.warnings if w.where not in left]
     plan.plates = [
         PlatePlan(name, plate, facts_of(plan.scan, name), plan.scan.for_plate(name))
         for name, plate in names.items()
@@ -134,6 +135,9 @@ def _reader_of(settings: IngestVerb) -> str:
     """What wrote a folder; one without any index file is read by its file names."""
     folder = Path(settings.source)
     found = [name for name, reader in READERS.items() if reader.detect(folder)]
+    if folder.is_file() and not found:
+        remedy = f"give its folder, source={folder.parent}"
+        raise InputError(problem("FOLDER_MISSING", folder, "it is a file", remedy))
     if not found or (settings.pattern != A01_PATTERN and found != ["ome_tiff"]):
         return "tiff_folder"
     return detect(folder)

@@ -36,7 +36,7 @@ class IngestVerb:
     )
     pattern: str = key(
         A01_PATTERN,
-        "for tiff_folder: regular expression for a whole file name (a path below source"
+        "for tiff_folder and ome_tiff: regular expression for a whole file name (a path below source"
         " if it holds /) with the named groups well (or row and col), field, channel,"
         " plate, z, t",
     )
@@ -128,5 +128,6 @@ class IngestVerb:
         """Raise ValueError when keys contradict one another."""
         if self.barcodes and self.map_format not in ("auto", "broad"):
             raise ValueError("barcodes= goes with map_format=broad")
-        if self.pattern != A01_PATTERN and self.reader not in ("auto", "tiff_folder"):
-            raise ValueError("pattern= goes with reader=tiff_folder")
+        readers = ("auto", "tiff_folder", "ome_tiff")
+        if self.pattern != A01_PATTERN and self.reader not in readers:
+            raise ValueError("pattern= goes with reader=tiff_folder or ome_tiff")

@@ -16,7 +16,12 @@ _QUIET = ("IGNORED_FILES",)  # told in numbers elsewhere
 
 def shown(plan: Plan) -> str:
     """What the source holds and what would become of it, for a person to check."""
-    return "\n".join([*_source_lines(plan), *_plate_lines(plan), *_problem_lines(plan)])
+    ready = 0 if plan.needed or plan.refusals else len(plan.ready)
+    fate = f"without dry_run: {ready} plates to ingest, {len(plan.kept)} kept"
+    fate += f", {len(plan.holds)} held" if plan.holds else ""
+    lines = [*_source_lines(plan), *_plate_lines(plan), *_problem_lines(plan), fate]
+
+    return "\n".join(lines)
 
 
 def _source_lines(plan: Plan) -> Iterator[str]:
