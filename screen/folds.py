@@ -44,7 +44,9 @@ class Fold:
 
 def select(map_: PlateMap, anchor: AnchorSettings) -> pl.DataFrame:
     """The rows of the map that an anchor names; an empty key accepts every well."""
-    frame = map_.frame.filter(pl.col("role") != "no_cells")
+    frame = map_.frame.filter(
+        pl.col("role") != "no_cells", pl.col("excluded").is_null()
+    )
     wanted = {"role": anchor.role, "state": anchor.state, "compound": anchor.compound}
     for column, value in wanted.items():
         if value:

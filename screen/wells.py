@@ -10,6 +10,7 @@ import polars as pl
 from plates.wells import Well
 from screen.statistics.axis import AxisModel, axis_model, well_distances
 from screen.statistics.flags import SCORED, flag_wells
+from screen.statistics.map_flags import flag_excluded, leave_out_turned
 from screen.statistics.normalize import (
     GROUP,
     Scale,
@@ -34,6 +35,7 @@ MAP_COLUMNS = {
     "lot": None,
     "source_plate": None,
     "source_well": None,
+    "excluded": None,
 }
 
 
@@ -205,13 +207,14 @@ def call_wells(
     scores: pl.DataFrame, plate_map: pl.DataFrame, rules: CallRules
 ) -> Called:
     """Flag, scale and judge every well; the plates table has a row per plate, line and time."""
-    wells = flag_wells(expected_wells(scores, plate_map), rules)
+    wells = flag_excluded(flag_wells(expected_wells(scores, plate_map), rules))
     wells, scales = scale_wells(wells, rules)
     wells = failed_wells(wells).sort("plate", "row", "column")
     rows = [
         _plate_row(wells.filter(_same(key)), key, scale, rules) for key, scale in scales
     ]
     plates = pl.DataFrame(rows, schema=PLATE_SCHEMA, orient="row")
+    wells, plates = leave_out_turned(wells, plates, rules)
     on_scale = wells["rescue"].is_not_null().any()
     wells = wells.with_columns(effect=pl.col("rescue" if on_scale else "robust_z"))
     counts = {key: (max(s.n_zero, 1), max(s.n_one, 1)) for key, s in scales}
