@@ -20,6 +20,7 @@ from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs, write_json
 from screen.settings import CallVerb
 from screen.statistics.decision import CLASSES, Shares, class_curves
+from screen.statistics.map_flags import turned_plates
 from screen.statistics.rates import t_quantile
 from screen.statistics.replicates import dose_table
 from screen.statistics.rules import CallRules
@@ -177,7 +178,8 @@ def run(settings: CallVerb) -> Outcome:
     paths = write_tables(tables, out, campaign.format)
     inputs = {"campaign": str(campaign.root)}
     record_outputs(out, "call", settings, inputs=inputs)
-    return Outcome(_exit_code(tables.plates), call_message(tables), paths)
+    lines = [call_message(tables), *map(str, turned_plates(tables.plates))]
+    return Outcome(_exit_code(tables.plates), "\n".join(lines), paths)
 
 
 def _campaign_root(folder: Path, settings: CallVerb) -> Path:
