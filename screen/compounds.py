@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from screen.chemistry import with_library
 from screen.judgement import (
     DoseRow,
     Judge,
@@ -21,24 +22,6 @@ from screen.statistics.replicates import UNIT
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 
-LIBRARY_COLUMNS: dict[str, Any] = {
-    "name": pl.String,
-    "smiles": pl.String,
-    "parent_smiles": pl.String,
-    "inchikey": pl.String,
-    "scaffold": pl.String,
-    "formula": pl.String,
-    "mol_weight": pl.Float64,
-    "logp": pl.Float64,
-    "tpsa": pl.Float64,
-    "h_donors": pl.Float64,
-    "h_acceptors": pl.Float64,
-    "rotatable_bonds": pl.Float64,
-    "qed": pl.Float64,
-    "is_salt": pl.Boolean,
-    "code": pl.String,
-    "reason": pl.String,
-}
 SCHEMA: dict[str, Any] = {
     "compound": pl.String,
     "line": pl.String,
@@ -117,9 +100,17 @@ def _row(
 
 
 def compound_table(
-    doses: pl.DataFrame, judge: Judge, library: pl.DataFrame | None
+    doses: pl.DataFrame,
+    judge: Judge,
+    library: pl.DataFrame | None,
+    compounds: pl.Series | None = None,
+    *,
+    merge: bool = False,
 ) -> pl.DataFrame:
     """Test, class, join and rank: hits by q among rescues and effect, then all others by q and effect.
+
+    `compounds` are the ids of all wells, from which the aliases are taken; with `merge`
+    a row stands for all of them.
 
     The unit is the compound within a line and time; the family of q is all of them.
     """
@@ -143,7 +134,7 @@ def compound_table(
         )
     ]
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    return ranked(_with_library(table, library))
+    return ranked(with_library(table, library, compounds, merge=merge))
 
 
 def _family_q(p: Floats) -> Floats:
@@ -163,17 +154,6 @@ def _decisions(
         confirm(d, known(q), rules) for d, q in zip(first, q_rescue, strict=True)
     ]
     return decisions, np.where(candidate, q_rescue, np.nan)
-
-
-def _with_library(table: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
-    empty = pl.DataFrame(schema={"compound": pl.String} | LIBRARY_COLUMNS)
-    rows = empty if library is None else library
-    columns = [
-        pl.col(c).cast(t) for c, t in LIBRARY_COLUMNS.items() if c in rows.columns
-    ]
-    return table.join(
-        rows.select("compound", *columns), on="compound", how="left", validate="m:1"
-    )
 
 
 def ranked(table: pl.DataFrame) -> pl.DataFrame:

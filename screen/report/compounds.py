@@ -125,8 +125,19 @@ def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("logP", wording.number(row["logp"], 1)),
         ("QED", wording.number(row["qed"])),
         ("InChIKey", wording.shown(row["inchikey"])),
+        ("Scaffold", wording.shown(row["scaffold"])),
+        ("Salt", wording.shown(row["salt"])),
+        ("Not told", _listed(row["marks"])),
+        ("Alerts", _listed(row["alerts"])),
+        ("Same structure", _listed(row["aliases"])),
+        ("Found by", "" if row["matched_by"] == "id" else _listed(row["matched_by"])),
     ]
     return [(k, v) for k, v in facts if v not in ("–", "")]
+
+
+def _listed(text: str | None) -> str:
+    """The entries of a `;`-joined cell, fit for print."""
+    return ", ".join(split_flags(text))
 
 
 def _no_structure(row: dict[str, Any]) -> str:

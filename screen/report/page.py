@@ -119,15 +119,24 @@ def _card(
     extras: Extras,
 ) -> compounds.Card:
     wells = _of_compound(hits, row)
-    uri = compounds.structure_uri(row["smiles"], extras.draw) if extras.draw else ""
+    uri = compounds.structure_uri(_drawable(row), extras.draw) if extras.draw else ""
     gallery = None
     if extras.galleries is not None:
         gallery = extras.galleries.of(wells, row["best_concentration_um"])
     return compounds.card(row, wells, bands, uri, gallery)
 
 
+def _drawable(row: dict[str, Any]) -> str:
+    """The SMILES of a row whose structure was read; no other is looked at again."""
+    return str(row["smiles"]) if row["inchikey"] or row["parent_smiles"] else ""
+
+
 def _of_compound(hits: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
-    return _of_line(hits.filter(pl.col("compound") == row["compound"]), row)
+    # Where compounds of one structure were judged as one, their wells are shown as one.
+    merged = (row["merged"] or "").split(";")
+    return _of_line(
+        hits.filter(pl.col("compound").is_in([row["compound"], *merged])), row
+    )
 
 
 def _overview(tables: RunTables, n_cards: int) -> Markup | None:

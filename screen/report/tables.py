@@ -40,6 +40,8 @@ COMPOUNDS = {
     **dict.fromkeys(("off_axis_z", "background_z", "q_rescue", "time_h"), pl.Float64),
     **dict.fromkeys(("n_wells", "n_replicates"), pl.Int64),
     **dict.fromkeys(("smiles", "inchikey", "scaffold", "code"), pl.String),
+    **dict.fromkeys(("parent_smiles", "salt", "marks", "alerts"), pl.String),
+    **dict.fromkeys(("matched_by", "aliases", "merged"), pl.String),
     **dict.fromkeys(("mol_weight", "logp", "qed"), pl.Float64),
 }
 SCORED = ("SCORED", "SCORED_DEGRADED")
