@@ -10,6 +10,7 @@ import polars as pl
 from plates.campaign import Campaign
 from plates.wells import PlateFormat
 from screen import hits
+from screen.chemistry import merged_ids
 from screen.codes import ExitCode
 from screen.compounds import compound_table
 from screen.errors import Outcome, refusal
@@ -80,9 +81,15 @@ def call_tables(
     plate_map: pl.DataFrame,
     library: pl.DataFrame | None,
     rules: CallRules,
+    *,
+    merge: bool = False,
 ) -> CallTables:
-    """Judge a whole screen from its flat score table; pure, and the same for any order of rows."""
+    """Judge a whole screen from its flat score table; pure, and the same for any order of rows.
+
+    With `merge`, compounds of one parent structure are judged as one.
+    """
     called = call_wells(scores, plate_map, rules)
+    wells = _merged(called.wells, library) if merge else called.wells
     shares = Shares(
         rules.senescent_share_stressed,
         rules.senescent_share_healthy,
@@ -91,17 +98,25 @@ def call_tables(
     judge = Judge(
         rules, called.noise, shares, class_curves(shares), called.on_rescue_scale
     )
-    doses = dose_table(called.wells, called.anchors, called.noise, rules)
+    doses = dose_table(wells, called.anchors, called.noise, rules)
     doses = dose_tests(doses, called.noise, rules.level)
-    doses = doses.with_columns(off_axis_doses(called.wells, doses, called.axis))
-    compounds = compound_table(doses, judge, library)
+    doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
+    compounds = compound_table(
+        doses, judge, library, called.wells["compound"], merge=merge
+    )
     return CallTables(
         hits=_hit_table(called, rules),
         compounds=compounds,
         plates=called.plates,
         doses=doses.drop("index", "flags"),
-        summary=_summary(called, judge, compounds),
+        summary=_summary(called, judge, compounds) | {"merge": merge},
     )
+
+
+def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
+    """The wells with one compound id for all that have the same parent structure."""
+    same = merged_ids(wells["compound"], library)
+    return wells.with_columns(pl.col("compound").replace(same))
 
 
 def _hit_table(called: Called, rules: CallRules) -> pl.DataFrame:
@@ -171,7 +186,11 @@ def run(settings: CallVerb) -> Outcome:
     ids = [entry.plate for entry in campaign.plates]
     library = campaign.library.frame if campaign.library is not None else None
     tables = call_tables(
-        score_table(folder, ids), campaign.map.frame, library, rules_of(settings)
+        score_table(folder, ids),
+        campaign.map.frame,
+        library,
+        rules_of(settings),
+        merge=settings.merge,
     )
     out = Path(settings.out) if settings.out else folder
     check_writable(out)

@@ -153,6 +153,7 @@ class CallVerb:
         "lower = fewer senescent cells is better",
         choices=("lower", "higher"),
     )
+    merge: bool = key(False, "judge compounds of one parent structure as one")
     anchors: AnchorsSettings = part(AnchorsSettings, "the two ends of the scale")
     decision: DecisionSettings = part(DecisionSettings, "thresholds of the calls")
 
