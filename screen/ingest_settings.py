@@ -11,7 +11,7 @@ A01_PATTERN = (
     r"(?:[_-][fs](?P<field>\d+))?(?:[_-](?P<channel>[A-Za-z][A-Za-z0-9]*))?\.tiff?"
 )
 READERS = ("operetta", "imagexpress", "cellvoyager", "ome_tiff", "ome_zarr")
-MAP_FORMATS = ("auto", "long", "matrix", "broad", "cellhts2", "echo")
+MAP_FORMATS = ("auto", "long", "matrix", "broad", "cellhts2", "echo", "layout")
 
 
 @dataclass
@@ -98,9 +98,12 @@ class IngestVerb:
         "words and headers of the map in other terms, WORD:OURS, such as [DMSO:vehicle]",
     )
     barcodes: str = key(
-        "", "which plate has which layout, for map_format=broad", "path"
+        "", "table of barcodes: which plate has which layout of the map", "path"
     )
-    library: str = key("", "compound file, CSV or SDF", "path")
+    library: str = key("", "compound file: SDF, CSV, TSV, Excel or Parquet", "path")
+    library_columns: list[str] = key(
+        [], "uncommon headers, [compound:CAT_NO,name:TITLE,synonyms:A]"
+    )
     centres: str = key("", "table of cell centres that another program found", "path")
     inventory: str = key("", "list of SHA-256 sums to hold the files to", "path")
     settle: float = key(
@@ -126,8 +129,6 @@ class IngestVerb:
 
     def check(self) -> None:
         """Raise ValueError when keys contradict one another."""
-        if self.barcodes and self.map_format not in ("auto", "broad"):
-            raise ValueError("barcodes= goes with map_format=broad")
         readers = ("auto", "tiff_folder", "ome_tiff")
         if self.pattern != A01_PATTERN and self.reader not in readers:
             raise ValueError("pattern= goes with reader=tiff_folder or ome_tiff")
