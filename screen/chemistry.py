@@ -4,7 +4,9 @@ from typing import Any
 
 import polars as pl
 
+from plates.compounds import Library
 from plates.names import AMBIGUOUS, NONE, resolve
+from plates.problems import Problem
 
 COLUMNS: dict[str, Any] = {
     "name": pl.String,
@@ -147,3 +149,19 @@ def _aliases(
         for compound in compounds
     ]
     return pl.Series([";".join(names) for names in others], dtype=pl.String)
+
+
+def conflicts_of(library: Library) -> list[Problem]:
+    """Names that stand for several structures: wells find those by their ids alone."""
+    pairs = library.identities().filter(pl.col("kind") == "conflict")
+    return [
+        Problem(
+            row["code"],
+            library.source,
+            f"the name {row['name']!r} is that of {row['other']!r} and {row['compound']!r},"
+            " which differ in structure",
+            "wells that say the name cannot be joined",
+            row["remedy"],
+        )
+        for row in pairs.iter_rows(named=True)
+    ]

@@ -1,7 +1,6 @@
 """The campaign that an ingest makes or adds to: what is there, what is added, its end."""
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,14 @@ from typing import Any
 from plates.campaign import CAMPAIGN_FILE, PlateEntry, slug, write_campaign
 from plates.problems import InputError
 from plates.store import Plate, open_plate
+from screen.hits import write_csv
 from screen.ingest_holds import Files
 from screen.ingest_plan import MAP, SAME_SIZE, Plan, PlatePlan, first, problem
+from screen.ledger import write_parquet
 
 PLATES = "plates"
+# The compounds as computed once, and which of them are one, nearly one or contradict.
+LIBRARY, IDENTITIES = "library.parquet", "identities"
 # Parts of a plate's ingest.json: what was asked for, and what the source held then.
 REQUEST = "request"
 LISTED = "listed"
@@ -187,13 +190,12 @@ def grow(plan: Plan, present: Present, done: Sequence[PlateEntry]) -> None:
 
 def _kept_library(plan: Plan, out: Path) -> Path | None:
     """The library inside the campaign: the one given now, else the one of earlier."""
-    if plan.settings.library:
-        given = Path(plan.settings.library)
-        name = "library" + "".join(given.suffixes[-2:]).lower()
-        temporary = out / f".{name}.partial"
-        shutil.copyfile(given, temporary)
-        temporary.replace(out / name)
-        return Path(name)
+    if plan.library is not None:
+        plan.library.write(out / LIBRARY)
+        same = plan.library.identities()
+        write_parquet(same.to_arrow(), out / f"{IDENTITIES}.parquet")
+        write_csv(same, out / f"{IDENTITIES}.csv")
+        return Path(LIBRARY)
     content = _read_json(out / CAMPAIGN_FILE)
     return Path(content["library"]) if content.get("library") else None
 

@@ -11,6 +11,7 @@ from plates.maps import PlateMap
 from plates.problems import InputError, Problem
 from plates.tables import nearest
 from plates.wells import Well
+from screen.chemistry import conflicts_of, matches, unknown_compounds
 from screen.ingest_plan import MAP, Plan, PlatePlan, first, problem
 
 _KEY = ["plate", "well"]
@@ -77,7 +78,10 @@ def _pairs(plan: Plan, key: str) -> Iterator[tuple[str, str]]:
 
 def _read_library(plan: Plan) -> None:
     if plan.settings.library:
-        plan.library = Library.read(Path(plan.settings.library))
+        columns = dict(_pairs(plan, "library_columns"))
+        plan.library = Library.read(Path(plan.settings.library), columns)
+        plan.warnings += plan.library.warnings
+        plan.warnings += conflicts_of(plan.library)
 
 
 def _conflicts(maps: Sequence[PlateMap]) -> Iterator[Problem]:
@@ -213,15 +217,17 @@ def _compounds(plan: Plan) -> Iterator[Problem]:
         return
     listed = plan.library.frame["compound"].to_list()
     treated = plan.map.frame.filter(pl.col("role").is_in(["treatment", "reference"]))
-    used = set(plan.map.frame["compound"])
+    found = matches(plan.map.frame["compound"].unique().sort(), plan.library.frame)
+    used = set(found["library_id"])
     unused = [compound for compound in listed if compound not in used]
     if unused:
-        found = f"{len(unused)} of {len(listed)} compounds: {first(unused)}"
-        yield problem("COMPOUND_UNUSED", plan.settings.library, found)
-    unknown = sorted({*treated["compound"]} - {*listed, ""})
+        spoken = f"{len(unused)} of {len(listed)} compounds: {first(unused)}"
+        yield problem("COMPOUND_UNUSED", plan.settings.library, spoken)
+    unknown = unknown_compounds(treated["compound"].unique().sort(), plan.library.frame)
     if unknown:
-        found = f"{len(unknown)} compounds of the map: {first(unknown)}"
-        yield problem("CMPD_UNKNOWN", plan.settings.library, found)
+        said = first(sorted(f"{c} ({how})" for c, how in unknown.items()))
+        spoken = f"{len(unknown)} compounds of the map: {said}"
+        yield problem("CMPD_UNKNOWN", plan.settings.library, spoken)
 
 
 def near_names(name: str, known: Iterable[str]) -> list[str]:
