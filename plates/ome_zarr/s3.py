@@ -27,6 +27,7 @@ _ROLES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _N_PARALLEL = 16
+_NO_BUCKET = "status code: 404"  # of a listing, which has no error of its own for it
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -116,6 +117,8 @@ class S3Store:
             found = "the service denies the right to read it"
             raise refusal("STORE_FORBIDDEN", where, found) from None
         except errors.BaseError as error:
+            if _NO_BUCKET in str(error):
+                return None
             # The service's own text may quote a signed request.
             found = f"no answer from the service ({type(error).__name__})"
             raise refusal("STORE_UNREACHABLE", where, found) from None
