@@ -14,13 +14,16 @@ from screen.chemistry import merged_ids
 from screen.codes import ExitCode
 from screen.compounds import compound_table
 from screen.errors import Outcome, refusal
+from screen.field_groups import QualitySettings
+from screen.field_table import JudgedFields, judge_fields
 from screen.judgement import Judge, dose_tests, off_axis_doses
-from screen.ledger import score_table, write_parquet
+from screen.ledger import headers_of, scores_of, write_parquet
 from screen.paths import existing_run_dir
 from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs, write_json
 from screen.settings import CallVerb
 from screen.statistics.decision import CLASSES, Shares, class_curves
+from screen.statistics.fields import FLAGS
 from screen.statistics.map_flags import turned_plates
 from screen.statistics.rates import t_quantile
 from screen.statistics.replicates import dose_table
@@ -67,13 +70,14 @@ HIT_COLUMNS = [
 
 @dataclass(frozen=True)
 class CallTables:
-    """All that a call says: a row per well, per compound, per plate, per dose, and how it was reached."""
+    """All that a call says: a row per well, compound, plate and dose, how it was reached, and a row per field where a run was called."""
 
     hits: pl.DataFrame
     compounds: pl.DataFrame
     plates: pl.DataFrame
     doses: pl.DataFrame
     summary: dict[str, Any]
+    fields: pl.DataFrame | None = None
 
 
 def call_tables(
@@ -185,13 +189,15 @@ def run(settings: CallVerb) -> Outcome:
     campaign = Campaign.open(_campaign_root(folder, settings))
     ids = [entry.plate for entry in campaign.plates]
     library = campaign.library.frame if campaign.library is not None else None
+    judged = judge_fields(headers_of(folder, ids), settings.qc)
     tables = call_tables(
-        score_table(folder, ids),
+        scores_of(judged.headers),
         campaign.map.frame,
         library,
         rules_of(settings),
         merge=settings.merge,
     )
+    tables = with_fields(tables, judged, settings.qc)
     out = Path(settings.out) if settings.out else folder
     check_writable(out)
     paths = write_tables(tables, out, campaign.format)
@@ -199,6 +205,23 @@ def run(settings: CallVerb) -> Outcome:
     record_outputs(out, "call", settings, inputs=inputs)
     lines = [call_message(tables), *map(str, turned_plates(tables.plates))]
     return Outcome(_exit_code(tables.plates), "\n".join(lines), paths)
+
+
+def with_fields(
+    tables: CallTables, judged: JudgedFields, qc: QualitySettings
+) -> CallTables:
+    """The tables of a call with those of its fields, and each well's flagged fields."""
+    told = tables.hits.join(judged.wells, on=["plate", "well"], how="left")
+    told = told.with_columns(
+        pl.col("field_flags").fill_null(""), pl.col("n_fields_flagged").fill_null(0)
+    )
+    quality = {"settings": dataclasses.asdict(qc), **judged.counts}
+    return dataclasses.replace(
+        tables,
+        hits=told,
+        fields=judged.fields,
+        summary={**tables.summary, "quality": quality},
+    )
 
 
 def _campaign_root(folder: Path, settings: CallVerb) -> Path:
@@ -227,8 +250,10 @@ def write_tables(
 ) -> tuple[Path, ...]:
     """Write every table of a call into a folder and return what was written."""
     paths = []
-    for name in ("hits", "compounds", "plates"):
+    for name in ("hits", "compounds", "plates", "fields"):
         table = getattr(tables, name)
+        if table is None:
+            continue
         write_parquet(table.to_arrow(), out / f"{name}.parquet")
         hits.write_csv(table, out / f"{name}.csv")
         paths += [out / f"{name}.parquet", out / f"{name}.csv"]
@@ -258,4 +283,18 @@ def call_message(tables: CallTables) -> str:
     return (
         f"{tables.summary['n_hits']} hits among {tables.compounds.height} compounds"
         f" ({classes})\n{plates.height} plates: {verdicts}{median}{refused}"
+        f"{_field_words(tables)}"
     )
+
+
+def _field_words(tables: CallTables) -> str:
+    """A line on flagged fields, empty where every field is fine."""
+    quality = tables.summary.get("quality", {})
+    found = {flag: quality[flag] for flag in FLAGS if quality.get(flag)}
+    if not found or tables.fields is None:
+        return ""
+    listed = ", ".join(f"{n} {flag}" for flag, n in found.items())
+    left, mode = quality["left_out"], quality["settings"]["mode"]
+    fate = f"{left} left out" if mode == "enforce" else "shown only (qc.mode=show)"
+    n = quality["flagged"]
+    return f"\n{n} of {tables.fields.height} fields flagged ({listed}); {fate}"

@@ -173,7 +173,7 @@ IMG_PLANE_COUNT | Q-field | PARTIAL | the file has other planes than stated | ch
 IMG_DUPLICATE | Q-field | PARTIAL | two files for one image | remove one
 IMG_BLANK | Q-field | PARTIAL | every pixel is zero | check lamp and shutter
 IMG_CONSTANT | Q-field | PARTIAL | every pixel is the same | check the camera
-IMG_SATURATED | WARN | COMPLETE | many pixels are at the limit | expose less
+IMG_SATURATED | WARN | COMPLETE | many pixels of the field are at the limit; it leaves with qc.mode=enforce above qc.saturated_max | expose less
 FIELD_CHANNEL_MISSING | Q-field | PARTIAL | a channel of the field is missing | copy it again
 FIELD_MISSING | Q-field | PARTIAL | a field of the well is missing | copy it again
 CHUNK_MISSING | Q-field | PARTIAL | the field's pixels are not there | copy the plate again
@@ -238,7 +238,10 @@ NO_HEALTHY_SCALE | WARN | COMPLETE | the plate has no healthy control wells, so 
 NO_STRESSED_SCALE | WARN | COMPLETE | the plate has no stressed control wells, so no rescue scale | mark stressed vehicle wells
 SCALE_INVERTED | WARN | COMPLETE | healthy controls score as more senescent than stressed ones | check the map and the anchors
 SCALE_COLLAPSED | WARN | COMPLETE | healthy and stressed controls score alike | train on these plates
-OUT_OF_FOCUS | WARN | COMPLETE | the well is blurred against its plate and left out of tests | image it again
+OUT_OF_FOCUS | WARN | COMPLETE | the well or field is blurred against its plate; such a well is left out of tests | image it again
+BLANK | WARN | COMPLETE | the field is dark and flat against its plate | check lamp, shutter and filter
+BACKGROUND | WARN | COMPLETE | the field's background is far from its plate's | look at the field, and for fluorescence of the compound
+DEBRIS | WARN | COMPLETE | bright or broad structures that are no nuclei cover much of the field | look for dust, crystals and fibres
 BACKGROUND_HIGH | WARN | COMPLETE | the background is far above the vehicle's | look for fluorescence of the compound
 COUNT_OUTLIER | WARN | COMPLETE | the cell number is far from the plate's | look at the well
 NOT_SCORED | WARN | PARTIAL | the well has no record yet | run score again

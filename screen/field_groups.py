@@ -87,3 +87,59 @@ class IntensitySettings:
             raise ValueError(
                 "intensity.given goes with intensity.illumination=given and only with it"
             )
+
+
+@dataclass
+class QualitySettings:
+    """Which fields are flagged, each against its plate and channel, and which leave."""
+
+    mode: str = key(
+        "show",
+        "show: flags and counts only; enforce: flagged fields leave their wells",
+        choices=("show", "enforce"),
+    )
+    enforced: list[str] = key(
+        ["OUT_OF_FOCUS", "IMG_SATURATED", "BLANK", "DEBRIS"],
+        "flags that make a field leave with mode=enforce; a raised background stays,"
+        " so that a fluorescent compound is called an artefact and not lost",
+        choices=("OUT_OF_FOCUS", "IMG_SATURATED", "BLANK", "BACKGROUND", "DEBRIS"),
+    )
+    min_fields_share: float = key(
+        0.6667, "least share of fields that must stay in a well", "share", low=0, high=1
+    )
+    focus_z_min: float = key(
+        -6.0,
+        "a field with a lower power slope, and half as odd a local variance, is blurred",
+        "robust z",
+        high=-1,
+    )
+    saturated_warn: float = key(
+        0.005,
+        "a field with more pixels at the limit is flagged",
+        "share",
+        low=0,
+        high=1,
+    )
+    saturated_max: float = key(
+        0.05, "a field with more pixels at the limit leaves", "share", low=0, high=1
+    )
+    blank_sd_max: float = key(
+        0.25, "least contrast of a lit field", "median of the plate", low=0, high=1
+    )
+    background_z_max: float = key(
+        6.0, "an odder background is flagged", "robust z", low=1
+    )
+    background_rise_min: float = key(
+        0.1, "least change of the background that counts", "share", low=0, high=10
+    )
+    debris_z_max: float = key(
+        6.0, "a field with a larger share of debris is flagged", "robust z", low=1
+    )
+    debris_min: float = key(
+        0.003, "least share of debris that counts", "share", low=0, high=1
+    )
+
+    def check(self) -> None:
+        """Raise ValueError when the two limits of saturation are the wrong way round."""
+        if self.saturated_warn > self.saturated_max:
+            raise ValueError("qc.saturated_warn lies above qc.saturated_max")

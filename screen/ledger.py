@@ -219,13 +219,23 @@ def _cell_table(record: WellRecord) -> pa.Table:
 
 
 def score_table(run: Path, plates: Iterable[str]) -> pl.DataFrame:
-    """One row per finished well of ``plates``: the flat table that ``call`` starts from.
+    """The scores of every finished well of ``plates``, no field left out."""
+    return scores_of(headers_of(run, plates))
+
+
+def headers_of(run: Path, plates: Iterable[str]) -> list[dict[str, Any]]:
+    """The header of every finished well of ``plates``."""
+    ledger = Ledger(run)
+    return [header for plate in plates for header in ledger.headers(plate)]
+
+
+def scores_of(headers: Iterable[dict[str, Any]]) -> pl.DataFrame:
+    """One row per header: the flat table that ``call`` starts from.
 
     Lists are aligned with ``networks`` (score, score_sd, fraction) or with the
     channels (background, mean, sd, focus, saturated: means over fields).
     """
-    ledger = Ledger(run)
-    rows = [_row(h) for plate in plates for h in ledger.headers(plate)]
+    rows = [_row(header) for header in headers]
     return pl.DataFrame(rows, schema=SCORE_COLUMNS, orient="row")
 
 

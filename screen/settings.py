@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from screen.field_groups import FinderSettings as FinderSettings
 from screen.field_groups import IntensitySettings as IntensitySettings
+from screen.field_groups import QualitySettings as QualitySettings
 from screen.groups import REQUIRED as REQUIRED
 from screen.groups import AnchorSettings as AnchorSettings
 from screen.groups import AnchorsSettings as AnchorsSettings
@@ -100,6 +101,7 @@ class TrainVerb:
             raise ValueError("give campaign=FOLDER or crops=FOLDER, one of the two")
         self.anchors.check()
         self.intensity.check()
+        self.finder.check()
 
 
 @dataclass
@@ -156,10 +158,13 @@ class CallVerb:
     merge: bool = key(False, "judge compounds of one parent structure as one")
     anchors: AnchorsSettings = part(AnchorsSettings, "the two ends of the scale")
     decision: DecisionSettings = part(DecisionSettings, "thresholds of the calls")
+    qc: QualitySettings = part(QualitySettings, "which fields can be believed")
 
     def check(self) -> None:
-        """Raise ValueError when the anchors do not name two kinds of wells."""
+        """Raise ValueError when the anchors do not name two kinds of wells, or the
+        limits of a field's quality do not fit together."""
         self.anchors.check()
+        self.qc.check()
 
 
 @dataclass

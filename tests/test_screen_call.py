@@ -261,7 +261,8 @@ def verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CallV
         library=None,
     )
     monkeypatch.setattr("screen.call.Campaign.open", lambda root: campaign)
-    monkeypatch.setattr(call, "score_table", lambda run, plates: scores)
+    monkeypatch.setattr(call, "headers_of", lambda run, plates: [])
+    monkeypatch.setattr(call, "scores_of", lambda headers: scores)
     (tmp_path / "runs" / "night").mkdir(parents=True)
     return lambda **keys: CallVerb(run="night", runs=str(tmp_path / "runs"), **keys)
 
@@ -275,7 +276,7 @@ def test_the_verb_writes_the_same_bytes_twice(
     assert "hits among 178 compounds" in first.message
     files = [p for p in first.paths if p.is_file()]
     twins = [p for p in second.paths if p.is_file()]
-    assert len(files) == 7
+    assert len(files) == 9
     assert [p.read_bytes() for p in files] == [p.read_bytes() for p in twins]
 
 
