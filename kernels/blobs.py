@@ -19,7 +19,7 @@ SCALES = (0.7, 1.0, 1.4, 2.0)
 SPECK_SCALE = 0.5
 """A speck is stronger when looked for at this share of the usual radius, by more than
 SPECK_RATIO: its light falls off with the area of the disc, that of a nucleus does not."""
-SPECK_RATIO = 1.25
+SPECK_RATIO = 1.15
 TWIN_REACH = 0.75
 """Two maxima nearer than this many radii of the larger one are one object."""
 HALO_REACH = 2.2
