@@ -38,7 +38,7 @@ class FinderSettings:
         high=10,
     )
     min_radius_um: float = key(
-        2.5, "smaller objects are debris; 0 = no limit", "um", low=0, high=500
+        3.5, "smaller objects are debris; 0 = no limit", "um", low=0, high=500
     )
     max_radius_um: float = key(
         0.0, "larger objects are no cells; 0 = no limit", "um", low=0, high=500
