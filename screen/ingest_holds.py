@@ -84,13 +84,12 @@ def _files(plate: PlatePlan, sums: Mapping[str, str]) -> Files:
 
 
 def _hold_incomplete(plan: Plan, plate: PlatePlan, absent: list[str]) -> None:
-    n_there = plate.planes["path"].n_unique()
-    n_expected = max(n_there + len(absent), plate.facts.n_declared or 0)
-    if n_there >= n_expected:
+    if not absent:
         return
-    names = f"; missing: {first(absent)}" if absent else ""
-    found = f"{n_there}/{n_expected} files are there{names}"
-    if plan.settings.missing == "omit":
+    n_there = plate.planes["path"].n_unique()
+    found = f"{n_there}/{n_there + len(absent)} files are there"
+    found += f"; missing: {first(absent)}"
+    if plan.settings.missing == "omit" and n_there:
         found += "; their fields are left out, missing=omit"
         plan.warnings.append(problem("PLATE_INCOMPLETE", plate.plate, found))
         return

@@ -204,7 +204,8 @@ def _agreed_format(plan: Plan) -> PlateFormat | None:
 
 def _agreed(plan: Plan, key: str, code: str) -> float | None:
     """The value that the instrument and the key agree on, of every plate."""
-    said = {p.plate: getattr(p.facts, key) for p in plan.plates}
+    seen = [p for p in plan.plates if not p.planes.is_empty()]
+    said = {p.plate: getattr(p.facts, key) for p in seen}
     known = {plate: value for plate, value in said.items() if value is not None}
     given = getattr(plan.settings, key)
     if given is not None:
@@ -235,7 +236,7 @@ def channel_names(plate: PlatePlan) -> tuple[str, ...]:
 
 def _channels(plan: Plan) -> dict[str, str]:
     """New name by the source's name of every channel to take, the same for all plates."""
-    every = Counter(channel_names(plate) for plate in plan.plates)
+    every = Counter(filter(None, map(channel_names, plan.plates)))
     usual = max(every, key=lambda names: (every[names], len(names)), default=())
     chosen = dict(_chosen_channels(plan, usual))
     for name in sorted({n for n in chosen.values() if [*chosen.values()].count(n) > 1}):

@@ -1,6 +1,7 @@
 """Exports of real instruments, one command each: counts of the metadata, pixels of the files."""
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,25 @@ def test_operetta_with_its_drug_layout(shared_data: Path, tmp_path: Path) -> Non
     assert plate.pixel_size_um == pytest.approx(1.1959521619)
     row = Campaign.open(tmp_path / "screen").map.frame.row(0, named=True)
     assert (row["well"], row["compound"], row["role"]) == ("C03", "DMSO", "vehicle")
+
+
+@pytest.mark.parametrize("n_lost", [1, 2])
+def test_an_operetta_plate_half_copied_is_held(
+    shared_data: Path, tmp_path: Path, n_lost: int
+) -> None:
+    """Row B19 with an instrument's own list of files."""
+    source = tmp_path / "operetta"
+    shutil.copytree(shared_data / "operetta" / "operetta_plate", source)
+    lost = sorted(source.rglob("*.tiff"))[:n_lost]
+    for path in lost:
+        path.unlink()
+    plate_map = tmp_path / "map.csv"
+    lines = map_lines(["Test_Sample_BALL"], ["C03"])
+    plate_map.write_text("\n".join([HEADER, *lines]) + "\n")
+    words = [f"source={source}", f"map={plate_map}", f"out={tmp_path / 'screen'}"]
+    ended = run_verb("ingest", *words)
+    told(ended, 4, "PLATE_INCOMPLETE", f"{2 - n_lost}/2 files", lost[0].name)
+    assert not (tmp_path / "screen").exists()
 
 
 @pytest.mark.parametrize(
