@@ -185,7 +185,10 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "IMG_TRUNCATED",
     ),
     "header only": (lambda p: p.write_bytes(b"II*\0\x08\0\0\0"), "IMG_"),
-    "broken strip": (broken_strip, "IMG_DECODE_ERROR: compression 8 does not decode"),
+    "broken strip": (
+        broken_strip,
+        "IMG_DECODE_ERROR: ADOBE_DEFLATE strip 0 of page 0 does not decode",
+    ),
     "header bomb": (bomb, f"IMG_TOO_LARGE.*40000000000.*limit.*{LARGEST_PLANE_PX}"),
     "many pages": (many_pages, "IMG_TOO_LARGE: .*planes declared"),
     "colour": (rgb, "IMG_UNSUPPORTED_LAYOUT: photometric"),

@@ -151,7 +151,9 @@ def _check_layout(tiff: tifffile.TiffFile, page: tifffile.TiffPage, path: Path) 
     elif page.samplesperpixel != 1 or page.imagedepth != 1:
         found = f"{page.samplesperpixel} samples, one is needed ({path})"
     elif page.bitspersample < 8:
-        found = f"{page.bitspersample} bits a pixel, 8 or more are needed ({path})"
+        found = (
+            f"{page.bitspersample} bits a pixel, grey of 8 or more is needed ({path})"
+        )
     else:
         return
     raise PlaneError("IMG_UNSUPPORTED_LAYOUT", found)
@@ -204,10 +206,23 @@ def _decode(
                 for n in wanted
             ]
     except _DECODE_ERRORS as error:
-        codec = int(tiff.pages.first.compression)
-        found = f"compression {codec} does not decode: {error} ({path})"
+        found = f"{_broken_part(tiff, wanted)} does not decode: {error} ({path})"
         raise PlaneError("IMG_DECODE_ERROR", found) from error
     return [plane.astype(header.dtype, copy=False) for plane in planes]
+
+
+def _broken_part(tiff: tifffile.TiffFile, wanted: Sequence[int]) -> str:
+    """The codec with the first strip or tile of the wanted pages that fails alone."""
+    codec = tiff.pages.first.compression
+    name = getattr(codec, "name", str(codec))
+    for page in wanted:
+        n_good = 0
+        try:
+            for _ in tiff.pages[page].segments(maxworkers=1):
+                n_good += 1
+        except _DECODE_ERRORS:
+            return f"{name} strip {n_good} of page {page}"
+    return name
 
 
 def check_pixels(plane: np.ndarray[Any, Any], path: Path) -> None:
