@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from plates.campaign import Campaign, PlateEntry, write_campaign
+from plates.compounds import Library
 from plates.maps import PlateMap
 from plates.problems import InputError, Problem
 from plates.store import (
@@ -185,13 +186,15 @@ def _write_tables(
     )
     plate_map.write_csv(out / "map.csv")
     library.write_csv(out / "library.csv")
+    # Computed once here, so that no verb has to when it opens the campaign.
+    Library.read(out / "library.csv").write(out / "library.parquet")
     write_campaign(
         out,
         name=settings.name,
         plate_format=fmt,
         plates=entries,
         map_path=out / "map.csv",
-        library_path=out / "library.csv",
+        library_path=out / "library.parquet",
     )
     return Campaign.open(out)
 
