@@ -105,7 +105,7 @@ class QualitySettings:
         choices=("OUT_OF_FOCUS", "IMG_SATURATED", "BLANK", "BACKGROUND", "DEBRIS"),
     )
     min_fields_share: float = key(
-        0.6667, "least share of fields that must stay in a well", "share", low=0, high=1
+        0.666, "least share of fields that must stay in a well", "share", low=0, high=1
     )
     focus_z_min: float = key(
         -6.0,

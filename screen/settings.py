@@ -121,7 +121,7 @@ class ScoreVerb:
         64, "cells in one call of the network", "cells", low=1, high=4096
     )
     min_fields_share: float = key(
-        0.6667, "least share of good fields for a score", "share", low=0, high=1
+        0.666, "least share of good fields for a score", "share", low=0, high=1
     )
     allow_pixel_size: bool = key(
         False, "score plates of another pixel size than the model learnt at"

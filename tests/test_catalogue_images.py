@@ -49,7 +49,7 @@ def test_A01_a_zero_byte_file_costs_its_field(tmp_path: Path) -> None:
     lab = make_lab(tmp_path, n_fields=3)
     path = lab.spoil(*BAD, b"")
     left_out(lab, lab.ingest(), "IMG_EMPTY_FILE", "0 bytes", path.name, "copy")
-    told(lab.score(), 4)
+    told(lab.score(), 0)
     assert lab.status("A02") == ("SCORED_DEGRADED", ["IMG_EMPTY_FILE"])
     assert lab.status("A03") == ("SCORED", [])
 
