@@ -128,6 +128,7 @@ MAP_MERGED_CELLS | REFUSE | REFUSED | merged cells leave others empty | unmerge 
 MAP_CELL_TYPE | REFUSE | REFUSED | a cell holds a date, a formula or a number for a name | format it as text, type it again
 MAP_FORMAT_UNKNOWN | REFUSE | REFUSED | the file has the headers of no kind of plate map | give it headers, or name map_format
 MAP_OPTION_INVALID | REFUSE | REFUSED | a default or an alias names nothing of a plate map | use one of the list
+MAP_SOLVENT_UNEQUAL | WARN | COMPLETE | vehicle and treated wells got unequal volumes | back-fill the solvent
 MAP_BLOCK_INVALID | REFUSE | REFUSED | a block of wells is shifted, turned, cut or unnamed | correct its labels
 MAP_DILUTION_MISSING | REFUSE | REFUSED | stock concentrations without the dilution | say map_defaults dilution or well_volume_ul
 MAP_MIXTURE | REFUSE | REFUSED | two compounds in one well | screen mixtures as compounds of their own
@@ -140,7 +141,7 @@ MAP_NO_LINE_END | WARN | COMPLETE | the last line has no end, the file may be cu
 MAP_NAMES_ALIKE | WARN | COMPLETE | two names differ only in case, blanks or signs | write one name in one way
 MAP_PARTLY_FILLED | WARN | COMPLETE | a column is filled on some wells of a role only | fill it, or leave it
 MAP_UNITS_MIXED | WARN | COMPLETE | doses come in several units | check the units
-MAP_BATCH_VARIES | WARN | COMPLETE | a plate has several batches | check the batch
+MAP_VALUES_VARY | WARN | COMPLETE | a plate has several batches or very many lines | check the columns
 MAP_SHEET_IGNORED | WARN | COMPLETE | a sheet is hidden or no plate map | none needed
 MAP_TEXT_IGNORED | WARN | COMPLETE | text beside the table is not read | none needed
 MAP_ORIENTATION_SUSPECT | WARN | COMPLETE | the controls behave as if the map were turned | check which way the plate was read
@@ -226,6 +227,17 @@ TABLE_RAGGED | REFUSE | REFUSED | a line has more or fewer cells | correct the l
 TABLE_UNREADABLE | REFUSE | REFUSED | the table cannot be read | check path and rights
 IGNORED_FILES | WARN | COMPLETE | files match no pattern | none needed
 NO_CELLS | WARN | COMPLETE | the well has no cells | none needed
+CENTRES_FORMAT | REFUSE | REFUSED | the file holds no centres or labels | save a table, or label images as TIFF or PNG
+CENTRES_COLUMN_MISSING | REFUSE | REFUSED | the table of centres lacks a column | give well, field, y_px and x_px
+CENTRES_VALUE_INVALID | REFUSE | REFUSED | a centre is no pair of numbers | correct the line
+CENTRES_PLACE_UNKNOWN | REFUSE | REFUSED | the plate has no such well or field | correct the names or pattern=
+CENTRES_OUTSIDE | REFUSE | REFUSED | a centre lies outside its field | give pixels of the fields as ingested
+CENTRES_DOUBLED | WARN | COMPLETE | a centre stands twice and counts once | none needed
+CENTRES_NONE | REFUSE | REFUSED | no centres are given with a plate | ingest centres=PATH
+CENTRES_MISSING | Q-field | PARTIAL | the field was never looked at for centres | give its centres, or a line without y and x
+SEGMENTER_UNKNOWN | REFUSE | REFUSED | no segmenter of this name is installed | install its package or name another
+SEGMENTER_FAILED | Q-field | PARTIAL | the segmenter ended with an error | look at its message
+SEGMENTER_LABELS | Q-field | PARTIAL | the segmenter gave no label image of the field | report it to its makers
 CAPACITY | WARN | COMPLETE | more cells than finder.max_cells; the weakest are left out | raise finder.max_cells
 CROPS_FOLDER | REFUSE | REFUSED | the folder is no labelled crop set | name a folder with one CSV and its pictures
 CROPS_COLUMN_MISSING | REFUSE | REFUSED | the crop list lacks a column | add it or name another
