@@ -37,7 +37,7 @@ class Library:
     Columns as in `SCHEMA`, then those carried. Texts are '' and descriptors null where
     there is no structure; `code` and `reason` say why, or what was taken off a SMILES.
     Keys, alerts and descriptors are those of the parent; `same_as` is the first compound
-    with the same parent InChIKey, '' when it is the first. `warnings` are faults that do
+    with the same `parent_key` (InChIKey, racemates apart), '' when it is the first. `warnings` are faults that do
     not keep the library from being used. `rdkit` is the version behind the keys.
     """
 

@@ -24,7 +24,7 @@ SCHEMA = pl.Schema(
     )
 )
 _REMEDIES = {
-    "merge": "none needed; call compounds.merge=true pools their wells",
+    "merge": "none needed; call merge=true pools their wells",
     "split": "none needed; correct a structure if they are one compound",
     "conflict": "give each structure its own name; wells find it by its id",
 }
@@ -34,22 +34,30 @@ Row = dict[str, Any]
 def identities(library: pl.DataFrame) -> pl.DataFrame:
     """One row per pair: `compound` is the later one, `other` the first of its kind.
 
-    Kinds: merge (one parent InChIKey: the same structure, salt, charge or drawing apart),
-    split (one connectivity, but stereo, isotopes or protons apart: kept apart) and
+    Kinds: merge (one parent key: the same structure, salt, charge or drawing apart),
+    split (one connectivity, but a racemate, stereo, isotopes or protons apart: kept apart) and
     conflict (one name, several connectivities: CMPD_ID_CONFLICT). An empty key joins nothing.
     """
-    needed = ["compound", "name", "inchikey", "inchikey_no_stereo", "connectivity"]
+    needed = [
+        "compound",
+        "name",
+        "parent_key",
+        "inchikey",
+        "inchikey_no_stereo",
+        "connectivity",
+    ]
     needed += ["canonical_smiles", "parent_smiles", "salt", "charge", "marks"]
     rows = library.select(needed).to_dicts()
-    keyed = [row for row in rows if row["inchikey"]]
+    keyed = [row for row in rows if row["parent_key"]]
     found = [*_merges(keyed), *_splits(keyed), *_conflicts(keyed)]
     return pl.DataFrame(found, SCHEMA, orient="row")
 
 
 def _merges(rows: list[Row]) -> Iterator[Row]:
-    for first, others in _groups(rows, "inchikey"):
+    for first, others in _groups(rows, "parent_key"):
         for row in others:
-            yield _pair("merge", _merge_reason(row, first), row, first, row["inchikey"])
+            reason = _merge_reason(row, first)
+            yield _pair("merge", reason, row, first, row["parent_key"])
 
 
 def _merge_reason(row: Row, first: Row) -> str:
@@ -61,7 +69,7 @@ def _merge_reason(row: Row, first: Row) -> str:
 
 
 def _splits(rows: list[Row]) -> Iterator[Row]:
-    kinds = list({row["inchikey"]: row for row in reversed(rows)}.values())[::-1]
+    kinds = list({row["parent_key"]: row for row in reversed(rows)}.values())[::-1]
     for first, others in _groups(kinds, "connectivity"):
         for row in others:
             reason = _split_reason(row, first)
@@ -69,6 +77,8 @@ def _splits(rows: list[Row]) -> Iterator[Row]:
 
 
 def _split_reason(row: Row, first: Row) -> str:
+    if row["inchikey"] == first["inchikey"]:
+        return "racemate"
     if row["inchikey_no_stereo"] == first["inchikey_no_stereo"]:
         return "stereo"
     has_isotopes = ["isotopes" in one["marks"] for one in (row, first)]

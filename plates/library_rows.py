@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from plates.library_files import Source
+from plates.parents import stereo_kind
 from plates.problems import Problem
 from plates.structures import DESCRIPTORS, Structure, StructureError
 from plates.tables import distinct_rows
@@ -16,7 +17,7 @@ SCHEMA = pl.Schema(
         **dict.fromkeys(("compound", "name"), pl.String()),
         "synonyms": pl.List(pl.String()),
         **dict.fromkeys(("smiles", "canonical_smiles", *KEYS), pl.String()),
-        **dict.fromkeys(("scaffold", "formula"), pl.String()),
+        **dict.fromkeys(("parent_key", "scaffold", "formula"), pl.String()),
         **dict.fromkeys(DESCRIPTORS, pl.Float64()),
         "is_salt": pl.Boolean(),
         "salt": pl.String(),
@@ -50,7 +51,7 @@ def _identity(drawing: str, structure: Read) -> Hashable:
     """What must agree between the lines of one id; None for one without structure."""
     if isinstance(structure, StructureError):
         return None if structure.code == "CMPD_NO_STRUCTURE" else (drawing,)
-    return structure.inchikey or structure.parent_smiles
+    return _parent_key(structure) or structure.parent_smiles
 
 
 def _distinct_ids(
@@ -121,7 +122,7 @@ def _synonyms(name: str, rows: list[dict[str, str]]) -> list[str]:
 
 def _nothing(error: StructureError, note: str) -> dict[str, Any]:
     reason = "; ".join(part for part in (note, error.reason) if part)
-    texts = ("canonical_smiles", *KEYS, "scaffold", "formula", "salt")
+    texts = ("canonical_smiles", *KEYS, "parent_key", "scaffold", "formula", "salt")
     return {
         **dict.fromkeys(texts, ""),
         "is_salt": None,
@@ -138,12 +139,19 @@ def _told(structure: Structure, note: str) -> dict[str, Any]:
         **structure.descriptors,
         **{name: getattr(structure, name) for name in same},
         "canonical_smiles": structure.given_smiles,
+        "parent_key": _parent_key(structure),
         "salt": "; ".join(structure.salt),
         "marks": list(structure.marks),
         "alerts": list(structure.alerts),
         "code": structure.note_code,
         "reason": "; ".join(part for part in (note, structure.note) if part),
     }
+
+
+def _parent_key(structure: Structure) -> str:
+    """What the same compounds share: the InChIKey, which does not tell a racemate apart."""
+    kind = stereo_kind(structure.marks)
+    return f"{structure.inchikey} {kind}".strip() if structure.inchikey else ""
 
 
 def _structure_warnings(
@@ -173,9 +181,9 @@ def _structure_warnings(
 
 
 def _with_same_as(frame: pl.DataFrame) -> pl.DataFrame:
-    first = pl.col("compound").first().over("inchikey")
+    first = pl.col("compound").first().over("parent_key")
     # An empty key stands for "no key", so that such rows are alike in nothing.
-    is_twin = (pl.col("inchikey") != "") & (first != pl.col("compound"))
+    is_twin = (pl.col("parent_key") != "") & (first != pl.col("compound"))
     return frame.with_columns(
         same_as=pl.when(is_twin).then(first).otherwise(pl.lit(""))
     )

@@ -115,7 +115,7 @@ def resolve(names: Iterable[str], *libraries: pl.DataFrame) -> pl.DataFrame:
 
     `how` is a way from id to salt stripped, `ambiguous` where the surest way that finds
     something finds several structures (`candidates`), or `none`; then `compound` is ''.
-    Compounds of one parent InChIKey are one structure, of which the first is taken.
+    Compounds of one `parent_key` are one structure, of which the first is taken.
     """
     found: dict[str, tuple[str, str, str, list[str], int]] = {}
     left = list(dict.fromkeys(names))
@@ -129,7 +129,7 @@ def resolve(names: Iterable[str], *libraries: pl.DataFrame) -> pl.DataFrame:
 
 
 def _lookup(library: pl.DataFrame) -> Callable[[str], tuple[str, str, str, list[str]]]:
-    rows = library.select("compound", "name", "synonyms", "inchikey").to_dicts()
+    rows = library.select("compound", "name", "synonyms", "parent_key").to_dicts()
     indexes = [(how, _index(rows, columns, form), form) for how, columns, form in _WAYS]
     return lambda name: _resolved(name, rows, indexes)
 
@@ -156,7 +156,7 @@ def _resolved(
     for how, index, form in indexes:
         hits = index.get(form(name), []) if name else []
         if hits:
-            structures = {rows[n]["inchikey"] or rows[n]["compound"] for n in hits}
+            structures = {rows[n]["parent_key"] or rows[n]["compound"] for n in hits}
             ids = [str(rows[n]["compound"]) for n in hits]
             if len(structures) == 1:
                 return name, ids[0], how, ids

@@ -1,6 +1,7 @@
 """The standard parent of a molecule: salts, charges and drawing variants taken off."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rdkit import Chem
@@ -63,6 +64,7 @@ _NOT_PLAIN = Chem.MolFromSmarts(
     "$([N,P;X3](=[O,S])=[O,S]),$(n=O),$(N=N#N),$(N#N),$([S;X3](=O)([!O])[!O])]"
 )
 _ISOTOPE, _OPEN = Chem.MolFromSmarts("[!0*]"), Chem.MolFromSmarts("[#0]")
+RACEMATE, ONE_OF = "racemate", "one of several stereo forms"
 _uncharge = rdMolStandardize.Uncharger().uncharge
 
 
@@ -138,6 +140,11 @@ def layered_keys(parent: Chem.Mol) -> Keys:
     return Keys(full, no_stereo, full[:14])
 
 
+def stereo_kind(found: Iterable[str]) -> str:
+    """Of `marks`, what tells two compounds of one InChIKey apart; '' for one form."""
+    return next((mark for mark in found if mark in (RACEMATE, ONE_OF)), "")
+
+
 def marks(molecule: Chem.Mol, parent: Chem.Mol) -> tuple[str, ...]:
     """What makes a structure less than fully told; flags, never a reason to refuse."""
     found = []
@@ -146,8 +153,8 @@ def marks(molecule: Chem.Mol, parent: Chem.Mol) -> tuple[str, ...]:
         found.append(f"stereo undefined at {n_open}")
     if molecule.GetStereoGroups():
         kinds = {str(group.GetGroupType()) for group in molecule.GetStereoGroups()}
-        found += ["racemate"] if "STEREO_AND" in kinds else []
-        found += ["one of several stereo forms"] if "STEREO_OR" in kinds else []
+        found += [RACEMATE] if "STEREO_AND" in kinds else []
+        found += [ONE_OF] if "STEREO_OR" in kinds else []
     if parent.HasSubstructMatch(_ISOTOPE):
         found.append("isotopes")
     if parent.HasSubstructMatch(_OPEN):

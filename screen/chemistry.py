@@ -15,6 +15,7 @@ COLUMNS: dict[str, Any] = {
     "inchikey": pl.String,
     "inchikey_no_stereo": pl.String,
     "connectivity": pl.String,
+    "parent_key": pl.String,
     "scaffold": pl.String,
     "formula": pl.String,
     "mol_weight": pl.Float64,
@@ -37,7 +38,7 @@ SCHEMA: dict[str, Any] = COLUMNS | {
     "aliases": pl.String,
     "merged": pl.String,
 }
-_TEXT = {"name": "", "synonyms": [], "inchikey": ""}
+_TEXT = {"name": "", "synonyms": [], "parent_key": ""}
 UNKNOWN = "CMPD_UNKNOWN"
 
 
@@ -94,11 +95,11 @@ def merged_ids(compounds: pl.Series, library: pl.DataFrame | None) -> dict[str, 
     if library is None:
         return {}
     found = matches(compounds.unique(maintain_order=True), library)
-    keys = _whole(library).select(pl.col("compound").alias("library_id"), "inchikey")
+    keys = _whole(library).select(pl.col("compound").alias("library_id"), "parent_key")
     keyed = found.join(keys, on="library_id", how="left").filter(
-        pl.col("inchikey") != ""
+        pl.col("parent_key") != ""
     )
-    firsts = keyed.with_columns(first=pl.col("compound").min().over("inchikey"))
+    firsts = keyed.with_columns(first=pl.col("compound").min().over("parent_key"))
     changed = firsts.filter(pl.col("first") != pl.col("compound"))
     return dict(changed.select("compound", "first").iter_rows())
 
@@ -138,7 +139,7 @@ def _aliases(
     compounds: pl.Series, found: pl.DataFrame, library: pl.DataFrame
 ) -> pl.Series:
     """The other compounds of the screen with the same parent key, joined by `;`."""
-    keys = dict(library.select("compound", "inchikey").iter_rows())
+    keys = dict(library.select("compound", "parent_key").iter_rows())
     key_of = {c: keys.get(i) for c, i in found["compound", "library_id"].iter_rows()}
     members: dict[str, list[str]] = {}
     for compound, key in key_of.items():
