@@ -23,6 +23,7 @@ from screen.ingest_campaign import (
     REQUEST,
     Present,
     grow,
+    keep_library,
     keep_present,
     note_changes,
     plate_path,
@@ -127,6 +128,7 @@ def _ingest(work: Work) -> None:
     """Plate after plate; each is part of the campaign as soon as it is whole."""
     plan = work.plan
     plates = plan.ready
+    keep_library(plan)
     with ExitStack() as stack:
         stack.enter_context(on_the_host())
         pool = (

@@ -188,13 +188,20 @@ def grow(plan: Plan, present: Present, done: Sequence[PlateEntry]) -> None:
     )
 
 
+def keep_library(plan: Plan) -> None:
+    """Put the library that is given, as computed, into the campaign's folder."""
+    if plan.library is None:
+        return
+    out = Path(plan.settings.out)
+    plan.library.write(out / LIBRARY)
+    same = plan.library.identities()
+    write_parquet(same.to_arrow(), out / f"{IDENTITIES}.parquet")
+    write_csv(same, out / f"{IDENTITIES}.csv")
+
+
 def _kept_library(plan: Plan, out: Path) -> Path | None:
     """The library inside the campaign: the one given now, else the one of earlier."""
     if plan.library is not None:
-        plan.library.write(out / LIBRARY)
-        same = plan.library.identities()
-        write_parquet(same.to_arrow(), out / f"{IDENTITIES}.parquet")
-        write_csv(same, out / f"{IDENTITIES}.csv")
         return Path(LIBRARY)
     content = _read_json(out / CAMPAIGN_FILE)
     return Path(content["library"]) if content.get("library") else None
