@@ -21,8 +21,8 @@ class Record:
     """An element: its tag without namespace, attributes, and its direct children.
 
     `texts` is the text of each child by tag (of the last one, if it is repeated),
-    `children` are (tag, attributes) of those that have attributes, `text` is what
-    stands before the first child.
+    `children` are (tag, attributes) of those that have attributes, `text` is that
+    of an element without such children.
     """
 
     tag: str
@@ -164,6 +164,7 @@ class _Reading:
             if n_below == 1:
                 if names[name]:
                     texts[names[name]] = "".join(pieces).strip()
+                    pieces.clear()
                     parser.CharacterDataHandler = None
             elif n_below == 0:
                 record.text = "".join(pieces).strip()
