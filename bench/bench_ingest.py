@@ -28,12 +28,11 @@ import psutil  # type: ignore[import-untyped]
 import tifffile
 
 from bench.machine import facts
-from plates.field_copy import coarse
 from plates.ingest import IngestOptions, ingest_plate
 from plates.inventory import Stamp, checked
 from plates.killable import Done, KillablePool
 from plates.pixels import read_kind, read_planes
-from plates.pyramid import levels
+from plates.pyramid import levels, small
 from plates.readers.tiff_folder import scan
 from plates.shard import encode_shard
 from plates.store_metadata import PlateSpec
@@ -216,10 +215,10 @@ def parts(source: Path, folder: Path) -> dict[str, float]:
     stamps = [Stamp(s.st_size, s.st_mtime_ns) for s in status]
     planes = [read_planes("tiff_folder", path, [0])[0] for path in paths]
     spec = spec_of(planes[0].shape[0])
-    small = [levels(plane, spec.n_levels) for plane in planes]
+    every = [levels(plane, spec.n_levels) for plane in planes]
     shards = [
         encode_shard(
-            np.stack([s[n] for s in small])[None, :, None], spec.level_layout(n)
+            np.stack([s[n] for s in every])[None, :, None], spec.level_layout(n)
         )
         for n in range(spec.n_levels)
     ]
@@ -232,14 +231,14 @@ def parts(source: Path, folder: Path) -> dict[str, float]:
         "checksum": each(lambda n: checked.__wrapped__(paths[n], stamps[n], None)),
         "header": each(lambda n: read_kind("tiff_folder", paths[n], 1)),
         "read": each(lambda n: read_planes("tiff_folder", paths[n], [0])),
-        "halve": each(lambda n: levels(planes[n], spec.n_levels)),
-        "coarse": each(lambda n: coarse(small[n][-1], 96)),
+        "reduce": each(lambda n: levels(planes[n], spec.n_levels)),
+        "picture": each(lambda n: small(every[n], 144)),
         "encode": lambda: encode_shard(
             np.stack(planes)[None, :, None], spec.level_layout(0)
         ),
         "encode_levels": lambda: [
             encode_shard(
-                np.stack([s[n] for s in small])[None, :, None], spec.level_layout(n)
+                np.stack([s[n] for s in every])[None, :, None], spec.level_layout(n)
             )
             for n in range(1, spec.n_levels)
         ],

@@ -15,7 +15,7 @@ from plates.inventory import Read, Stamp, checked, is_file, unchanged
 from plates.pixels import ZARR, Kind, read_kind, read_planes
 from plates.planes import PlaneError
 from plates.projection import as_counts, projected
-from plates.pyramid import binned, halved
+from plates.pyramid import small
 from plates.stitching import Canvas
 from plates.store_metadata import PlateSpec
 from plates.store_stream import FieldStream
@@ -77,10 +77,10 @@ def copy_field(recipe: Recipe, files: FieldFiles) -> FieldDone:
         for t in range(spec.n_times):
             for c in range(len(spec.channels)):
                 for z, plane in enumerate(_planes(recipe, files, t, c, done)):
-                    smallest = stream.write(t, c, z, plane)
+                    planes = stream.write(t, c, z, plane)
                     done.n_constant[c] += bool(plane.min() == plane.max())
                     if (t, z) == (0, spec.n_z // 2):
-                        done.coarse.append(coarse(smallest, recipe.coarse_px))
+                        done.coarse.append(small(planes, recipe.coarse_px))
         for path, seen in files.seen.items():
             unchanged(path, seen)
     return done
@@ -89,13 +89,6 @@ def copy_field(recipe: Recipe, files: FieldFiles) -> FieldDone:
 def read_kind_of(reader: str, source: tuple[Source, int]) -> Kind:
     """The kind of one plane, for the vote on what is usual."""
     return read_kind(reader, source[0].path, source[1])
-
-
-def coarse(plane: Plane, n_px: int) -> np.ndarray[Any, Any]:
-    """Means over square tiles, at most `n_px` a side, float32."""
-    while max(plane.shape) > 4 * n_px and min(plane.shape) > 1:
-        plane = halved(plane)
-    return binned(plane, min(-(-max(plane.shape) // n_px), *plane.shape))
 
 
 def _checked(files: FieldFiles) -> list[Read]:

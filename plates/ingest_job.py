@@ -22,6 +22,7 @@ from plates.killable import Done, Failed, KillablePool, Result, TimedOut
 from plates.pixels import Kind
 from plates.planes import PlaneError, Scan
 from plates.problems import InputError, Problem
+from plates.pyramid import STEP
 from plates.stitching import Canvas, plan_canvas
 from plates.store_metadata import LARGEST_FIELD_PX, PlateSpec
 from plates.wells import PlateFormat
@@ -152,7 +153,11 @@ def spec_of(
         found = f"{n_px:,} pixels a field, limit field_px={LARGEST_FIELD_PX:,}"
         remedy = "choose z=max, one time point, or stitch=false"
         raise plate_error("LIMIT_EXCEEDED", plan.plate, found, remedy)
-    n_halvings = max(0, (min(y, x) // _NARROWEST_PX).bit_length() - 1)
+    n_smaller = 0
+    while n_smaller < options.pyramid and min(y, x) >= _NARROWEST_PX * STEP ** (
+        n_smaller + 1
+    ):
+        n_smaller += 1
     return PlateSpec(
         plate=plan.plate,
         format=plate_format,
@@ -165,7 +170,7 @@ def spec_of(
         n_times=len(plan.times),
         n_z=n_z,
         z_step_um=plan.z_step_um if n_z > 1 else None,
-        n_levels=1 + min(options.pyramid, n_halvings),
+        n_levels=1 + n_smaller,
     )
 
 

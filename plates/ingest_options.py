@@ -24,7 +24,7 @@ class IngestOptions:
 
     `z`: keep every focal plane, or make one of them. `time`: one time point, '' for
     all. `stitch`: one field of each well by the stage positions. `pyramid`: coarser
-    levels, fewer where they would be narrower than 32 px. `level_max`: the camera's
+    levels, each a quarter as wide, fewer where they would be narrower than 32 px. `level_max`: the camera's
     largest count, None where the export says it. `to_uint16`: refuse pixels that are
     signed or no whole numbers, or clip them (rounded) to 0..65535.
     """

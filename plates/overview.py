@@ -77,7 +77,8 @@ class Overview:
         well, field = key
         off = abs(field - self.spec.n_fields // 2)
         if well not in self._pictures or off < self._pictures[well][0]:
-            self._pictures[well] = off, planes.astype(np.float32)
+            # A whole plate of them is in memory: halves of a count are not seen.
+            self._pictures[well] = off, np.rint(planes).astype(np.uint16)
 
     def blank(self) -> dict[str, float]:
         """Share of planes with one value only, by channel."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from plates.pyramid import STEP
 from plates.shard import ShardLayout
 from plates.wells import PlateFormat, Well
 
@@ -19,7 +20,7 @@ _COLOURS = ("808080", "00FF00", "FF0000", "0000FF", "FF00FF", "00FFFF", "FFFF00"
 class PlateSpec:
     """What a plate holds: `field_shape` is (c, y, x), the same for every field.
 
-    Level n of `n_levels` is the field at 1 / 2**n of its width. `z_step_um` is the
+    Level n of `n_levels` is the field at 1 / 4**n of its width. `z_step_um` is the
     distance of the planes of a stack, None where there is no stack or none is known.
     """
 
@@ -66,7 +67,8 @@ class PlateSpec:
             raise ValueError(
                 f"n_times and n_z must be positive, got {self.n_times} and {self.n_z}"
             )
-        if not 1 <= self.n_levels <= min(self.field_shape[1:]).bit_length():
+        narrowest = min(self.field_shape[1:]) // STEP ** max(self.n_levels - 1, 0)
+        if self.n_levels < 1 or narrowest < 1:
             raise ValueError(
                 f"{self.n_levels} levels do not fit a field of {self.field_shape}"
             )
@@ -90,7 +92,7 @@ class PlateSpec:
     def level_layout(self, level: int) -> ShardLayout:
         """How the pixels of one resolution level lie on disk."""
         *outer, y, x = self.stack_shape
-        shape = (*outer, y >> level, x >> level)
+        shape = (*outer, y // STEP**level, x // STEP**level)
         # The coarser levels are to look at: lz4 costs a tenth of the time of zstd.
         return ShardLayout.of_shape(shape, self.dtype, "lz4" if level else "zstd")
 
@@ -160,7 +162,7 @@ def _axis(name: str, spec: PlateSpec) -> dict[str, str]:
 
 def _dataset(spec: PlateSpec, level: int) -> dict[str, Any]:
     """One level: its pixel is a mean of pixels, so its centre lies half of them further."""
-    pixel = spec.pixel_size_um * 2**level
+    pixel = spec.pixel_size_um * STEP**level
     scale = [1.0, 1.0, spec.z_step_um or 1.0, pixel, pixel]
     transformations: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
     if level:

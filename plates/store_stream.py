@@ -45,8 +45,8 @@ class FieldStream:
 
     def write(
         self, t: int, c: int, z: int, plane: np.ndarray[Any, Any]
-    ) -> np.ndarray[Any, Any]:
-        """Write one plane (y, x) of the field and its smaller levels; the smallest."""
+    ) -> list[np.ndarray[Any, Any]]:
+        """Write one plane (y, x) of the field and its smaller levels, which are returned."""
         spec = self._spec
         if plane.shape != spec.field_shape[1:] or plane.dtype != np.dtype(spec.dtype):
             raise ValueError(
@@ -56,7 +56,7 @@ class FieldStream:
         planes = levels(plane, spec.n_levels)
         for encoder, smaller in zip(self._encoders, planes, strict=True):
             encoder.add(t, c, z, smaller)
-        return planes[-1]
+        return planes
 
     def __exit__(
         self,

@@ -80,7 +80,9 @@ class IngestVerb:
     )
     time: str = key("", "the one time point to take; empty = all")
     stitch: bool = key(False, "make one field of each well by its stage positions")
-    pyramid: int = key(2, "coarser copies of each field", "levels", low=0, high=8)
+    pyramid: int = key(
+        2, "coarser copies of each field, each 1/4 as wide", "levels", low=0, high=8
+    )
     illumination: bool = key(True, "estimate the uneven light of each channel")
     to_uint16: str = key(
         "refuse",

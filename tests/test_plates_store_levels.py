@@ -13,7 +13,7 @@ from ome_zarr_models.v05.hcs import HCS
 from ome_zarr_models.v05.image import Image
 
 from plates.problems import InputError
-from plates.pyramid import binned, halved
+from plates.pyramid import binned, reduced, small
 from plates.store import (
     FieldStream,
     Plate,
@@ -80,7 +80,7 @@ def plate(tmp_path: Path) -> Plate:
         {"n_times": 1, "n_z": 1, "z_step_um": None},
         {"z_step_um": None},
         {"n_levels": 1, "dtype": "uint8"},
-        {"n_times": 1, "n_levels": 5, "field_shape": (2, 33, 16)},
+        {"n_times": 1, "n_levels": 5, "field_shape": (2, 333, 256)},
     ],
     ids=["all", "flat", "unknown step", "one level", "five levels"],
 )
@@ -104,9 +104,9 @@ def test_every_level_is_the_mean_of_the_one_below(plate: Plate) -> None:
         array = zarr.open_array(plate.path / f"A/1/0/{level}", mode="r")
         below = zarr.open_array(plate.path / f"A/1/0/{level - 1}", mode="r")
         full = np.asarray(below[...]).astype(np.uint32)
-        y, x = full.shape[3] // 2 * 2, full.shape[4] // 2 * 2
-        quads = full[..., :y, :x].reshape(2, 2, 3, y // 2, 2, x // 2, 2)
-        expected = (quads.sum(axis=(4, 6)) + 2) // 4
+        y, x = full.shape[3] // 4, full.shape[4] // 4
+        tiles = full[..., : 4 * y, : 4 * x].reshape(2, 2, 3, y, 4, x, 4)
+        expected = (tiles.sum(axis=(4, 6)) + 8) // 16
         np.testing.assert_array_equal(np.asarray(array[...]), expected)
 
 
@@ -117,12 +117,12 @@ def test_levels_lie_half_a_pixel_apart(plate: Plate) -> None:
     assert [d.path for d in datasets] == ["0", "1", "2"]
     assert [t[0]["scale"] for t in found] == [
         [1.0, 1.0, 1.5, 0.5, 0.5],
-        [1.0, 1.0, 1.5, 1.0, 1.0],
         [1.0, 1.0, 1.5, 2.0, 2.0],
+        [1.0, 1.0, 1.5, 8.0, 8.0],
     ]
-    # A pixel of level n covers 2**n of them: its centre lies (2**n - 1) / 2 further.
+    # A pixel of level n covers 4**n of them: its centre lies (4**n - 1) / 2 further.
     shifts = [t[1]["translation"] for t in found[1:]]
-    assert shifts == [[0.0, 0.0, 0.0, 0.25, 0.25], [0.0, 0.0, 0.0, 0.75, 0.75]]
+    assert shifts == [[0.0, 0.0, 0.0, 0.75, 0.75], [0.0, 0.0, 0.0, 3.75, 3.75]]
     HCS.from_zarr(zarr.open_group(plate.path, mode="r"))
 
 
@@ -183,19 +183,29 @@ def test_a_plate_as_first_written_still_opens(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(
-    shape=st.tuples(st.integers(2, 300), st.integers(2, 40)),
+    shape=st.tuples(st.integers(4, 300), st.integers(4, 40)),
     dtype=st.sampled_from(["uint8", "uint16"]),
     bits=st.sampled_from([8, 14, 16]),
 )
-def test_halving_is_the_rounded_mean_of_four(
+def test_reducing_is_the_rounded_mean_of_sixteen(
     shape: tuple[int, int], dtype: str, bits: int
 ) -> None:
     top = min(np.iinfo(dtype).max, 2**bits - 1)
     plane = np.random.default_rng(1).integers(0, top, shape, dtype, endpoint=True)
-    y, x = shape[0] // 2, shape[1] // 2
-    quads = plane[: 2 * y, : 2 * x].astype(np.uint64).reshape(y, 2, x, 2)
-    expected = (quads.sum(axis=(1, 3)) + 2) // 4
-    np.testing.assert_array_equal(halved(plane), expected)
+    y, x = shape[0] // 4, shape[1] // 4
+    tiles = plane[: 4 * y, : 4 * x].astype(np.uint64).reshape(y, 4, x, 4)
+    expected = (tiles.sum(axis=(1, 3)) + 8) // 16
+    np.testing.assert_array_equal(reduced(plane), expected)
+
+
+@given(shape=st.tuples(*[st.integers(1, 900)] * 2), n_px=st.integers(8, 100))
+def test_a_small_picture_is_small_and_as_bright(
+    shape: tuple[int, int], n_px: int
+) -> None:
+    plane = np.full(shape, 600, np.uint16)
+    picture = small([plane], n_px)
+    assert 1 <= min(picture.shape) <= max(picture.shape) <= n_px
+    np.testing.assert_allclose(picture, 600)
 
 
 @given(factor=st.integers(1, 7), shape=st.tuples(*[st.integers(7, 40)] * 2))
@@ -210,7 +220,7 @@ def test_binning_is_the_mean(factor: int, shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"n_levels": 6}, "6 levels"),
+        ({"n_levels": 4}, "4 levels"),
         ({"n_levels": 0}, "0 levels"),
         ({"n_z": 0}, "n_z"),
         ({"n_z": 1}, "z_step_um"),
