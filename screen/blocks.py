@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from plates.problems import FieldError, Problem
 from plates.store import Plate, open_plate
 from plates.wells import Well
+from screen.cell_centres import Centres, CentreSource
 from screen.events import Events
 from screen.field_pixels import (
     in_order,
@@ -65,6 +66,7 @@ class FieldScorer(Protocol):
         networks: Sequence[str],
         *,
         illumination: Gain | None = None,
+        centres: Centres | None = None,
     ) -> FieldScores: ...
 
 
@@ -92,6 +94,7 @@ class Block:
     min_fields_share: float
     attempt: int = 1
     illumination: Gain | None = field(default=None, compare=False)
+    centres: CentreSource | None = None
     held: Problem | None = None
 
 
@@ -191,7 +194,11 @@ def _score_field(
         refuse_constant(pixels, scorer.channels, where)
         if block.held is not None:
             raise FieldError(replace(block.held, where=where))
-        scores = scorer(pixels, task.networks, illumination=block.illumination)
+        source, place = block.centres, (plate.plate, str(well), index)
+        centres = None if source is None else source(pixels, *place)
+        scores = scorer(
+            pixels, task.networks, illumination=block.illumination, centres=centres
+        )
         refuse_nonfinite(scores.probability, where)
     except FieldError as error:
         problem = error.problem

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plates.store import Plate, plate_sha256
+from screen.cell_centres import CentreSource
 from screen.durable import fsync_folder
 from screen.errors import refusal
 from screen.illumination import Gain
@@ -29,9 +30,11 @@ def score_fingerprint(
     plates: Sequence[Plate],
     settings: ScoreVerb,
     gains: Mapping[str, Gain | None],
+    sources: Mapping[str, CentreSource | None],
 ) -> dict[str, Any]:
     """The facts a score depends on, by name: model, settings, versions, device kind,
-    CPU vector set, and the input hash of each plate with the gain of its light. No
+    CPU vector set, and the input hash of each plate with the gain of its light and
+    the centres given with it. No
     worker counts, no paths."""
     return {
         "score_version": SCORE_VERSION,
@@ -40,15 +43,20 @@ def score_fingerprint(
         "min_fields_share": settings.min_fields_share,
         "versions": {name: version(name) for name in _LIBRARIES},
         "device": device_kind(),
-        "plates": {p.plate: _input_sha256(p, gains.get(p.plate)) for p in plates},
+        "plates": {
+            p.plate: _input_sha256(p, gains.get(p.plate), sources.get(p.plate))
+            for p in plates
+        },
     }
 
 
-def _input_sha256(plate: Plate, gain: Gain | None) -> str:
+def _input_sha256(plate: Plate, gain: Gain | None, source: CentreSource | None) -> str:
     pixels = plate_sha256(plate)
-    if gain is None:
+    light = b"" if gain is None else gain.astype("<f4").tobytes()
+    cells = b"" if source is None else f"centres {source.identity}".encode()
+    if not light + cells:
         return pixels
-    return hashlib.sha256(pixels.encode() + gain.astype("<f4").tobytes()).hexdigest()
+    return hashlib.sha256(pixels.encode() + light + cells).hexdigest()
 
 
 def device_kind() -> str:

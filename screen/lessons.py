@@ -20,6 +20,7 @@ from kernels.shapes import FoundField
 from plates.problems import FieldError, InputError, Problem
 from plates.store import Plate, read_field
 from plates.wells import Well
+from screen.cell_centres import CentreSource, padded
 from screen.field_pixels import refuse_constant
 from screen.folds import AnchorWell
 from screen.illumination import Gain, evenly_lit
@@ -27,6 +28,7 @@ from screen.optics import intensity_spec
 
 N_SCALE_FIELDS = 24
 EVEN_LIGHT: Mapping[str, Gain | None] = MappingProxyType({})
+FOUND_HERE: Mapping[str, CentreSource | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def gather_lessons(
     max_cells: int,
     seed: int,
     gains: Mapping[str, Gain | None] = EVEN_LIGHT,
+    sources: Mapping[str, CentreSource | None] = FOUND_HERE,
     on_well: Callable[[int], None],
 ) -> Lessons:
     """The crops of up to ``max_cells`` cells a well, drawn by seed, well by well.
@@ -99,7 +102,8 @@ def gather_lessons(
             finders[key] = make_finder(finder, intensity, *key)
         none = np.zeros((0, *_crop(finder, plate)), np.float32)
         find = partial(finders[key], gain=jax.device_put(gains.get(anchor.plate)))
-        crops = _well_crops(plate, anchor, find, gather, unread)
+        given = partial(_given, sources.get(anchor.plate), finder.max_cells)
+        crops = _well_crops(plate, anchor, find, gather, given, unread)
         kept = _draw(np.concatenate([none, *crops]), max_cells, seed, anchor)
         parts.append(kept)
         index.append(np.full(len(kept), number))
@@ -119,6 +123,7 @@ def _well_crops(
     anchor: AnchorWell,
     find: Callable[..., FoundField],
     gather: Callable[..., Any],
+    given: Callable[..., Any],
     unread: list[Problem],
 ) -> list[NDArray[np.float32]]:
     parts, well = [], Well.parse(anchor.well)
@@ -126,10 +131,21 @@ def _well_crops(
         pixels = _read(plate, well, index, unread)
         if pixels is None:
             continue
-        found = find(jax.device_put(pixels))
+        try:
+            centres = given(pixels, plate.plate, anchor.well, index)
+        except FieldError as error:
+            unread.append(error.problem)
+            continue
+        found = find(jax.device_put(pixels), given=jax.device_put(centres))
         crops = np.asarray(gather(found.image, found.centres))
         parts.append(crops[: int(found.n_cells)])
     return parts
+
+
+def _given(
+    source: CentreSource | None, most: int, pixels: NDArray[Any], *place: Any
+) -> tuple[Any, ...] | None:
+    return None if source is None else padded(source(pixels, *place), most)
 
 
 def _read(

@@ -12,6 +12,7 @@ from plates.campaign import Campaign
 from plates.store import Plate, open_plate
 from plates.wells import Well
 from screen.blocks import Block, WellDone, WellTask
+from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, ScorerSource, run_blocks, unscored
 from screen.codes import ExitCode
 from screen.errors import Outcome, refusal, rendered
@@ -39,6 +40,7 @@ class Scoring:
     settings: ScoreVerb
     fingerprint: str
     gains: Mapping[str, Gain | None]
+    centres: Mapping[str, CentreSource | None]
 
 
 def run(settings: ScoreVerb) -> Outcome:
@@ -66,11 +68,14 @@ def score_campaign(
     """Score every well that has no record yet, with whatever scorer ``source`` gives."""
     run = run_dir(settings.runs, settings.run, settings.campaign)
     gains = gains_of(model.spec.intensity, model.spec.channels, plates)
+    centres = centre_sources(model.spec.finder, campaign.root, plates)
     check_writable(run)
     with _locked(run, force=settings.lock.break_):
-        facts = score_fingerprint(model, plates, settings, gains)
+        facts = score_fingerprint(model, plates, settings, gains, centres)
         fingerprint = keep_fingerprint(run, facts, new_run=settings.ledger.new_run)
-        scoring = Scoring(run, campaign, plates, model, settings, fingerprint, gains)
+        scoring = Scoring(
+            run, campaign, plates, model, settings, fingerprint, gains, centres
+        )
         Ledger(run).sweep()
         tally = _score_plates(scoring, source)
         inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
@@ -171,6 +176,7 @@ def _blocks(
             fingerprint=scoring.fingerprint,
             min_fields_share=scoring.settings.min_fields_share,
             illumination=scoring.gains[plate.plate],
+            centres=scoring.centres[plate.plate],
             held=held,
         )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +13,10 @@ from numpy.typing import NDArray
 
 from plates.problems import InputError, Problem
 from screen.blocks import FieldScores
+from screen.cell_centres import Centres, padded
 from screen.illumination import Gain
 from screen.models import Model, ModelSpec, load_model, restore_network
+from screen.once import Once
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -41,28 +42,6 @@ class ModelScorer:
         """The scorer; raises InputError when the folder holds another model by now."""
         scorer: JaxScorer = _scorers(self, lambda: _load(self))
         return scorer
-
-
-class Once:
-    """A value for each key, made once though many threads ask for it at a time; those
-    that come while it is made wait, and other keys are made beside it."""
-
-    def __init__(self) -> None:
-        """Nothing is made yet."""
-        self._lock = threading.Lock()
-        self._locks: dict[Hashable, threading.Lock] = {}
-        self._made: dict[Hashable, Any] = {}
-
-    def __call__(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The value of ``key``; a ``make`` that raises is tried again by the next."""
-        if key in self._made:
-            return self._made[key]
-        with self._lock:
-            own = self._locks.setdefault(key, threading.Lock())
-        with own:
-            if key not in self._made:
-                self._made[key] = make()
-        return self._made[key]
 
 
 _scorers = Once()
@@ -121,7 +100,9 @@ class JaxScorer:
 
         finder, intensity = specs(self.model.spec)
         find = make_finder(finder, intensity, (shape[0], shape[1], shape[2]), dtype)
-        find(*jax.device_put((np.zeros(shape, dtype), gain)))
+        none = np.zeros((0, 2), np.float32)
+        given = padded(none, finder.max_cells) if finder.kind == "given" else None
+        find(*jax.device_put((np.zeros(shape, dtype), gain, given)))
         return find
 
     def scorer(self, networks: tuple[str, ...], image: Image) -> Scorer:
@@ -154,13 +135,18 @@ class JaxScorer:
         networks: Sequence[str],
         *,
         illumination: Gain | None = None,
+        centres: Centres | None = None,
     ) -> FieldScores:
         """Find and score the cells of one field [c y x], channels in model order;
-        ``illumination`` is the plate's gain, where its light counts as uneven."""
+        ``illumination`` is the plate's gain, where its light counts as uneven;
+        ``centres`` [n 2] are the cells of a model that does not look for them."""
         import jax
 
+        most = int(self.model.spec.finder.get("max_cells", 0))
+        given = None if centres is None else padded(centres, most)
         find = self.finder(pixels.shape, pixels.dtype.name, illumination)
-        found = find(*jax.device_put((pixels, illumination)))
+        found = find(*jax.device_put((pixels, illumination, given)))
+        is_full = centres is not None and len(centres) > most
         image = found.image
         small = type(found)(image, *jax.device_get(found[1:]))
         n = int(small.n_cells)
@@ -180,15 +166,15 @@ class JaxScorer:
             name: sum(np.asarray(b.embedding[k], np.float64).sum(axis=0) for b in host)
             for k, name in enumerate(networks)
         }
-        centres = np.asarray(small.centres)[:n]
+        places = np.asarray(small.centres)[:n]
         return FieldScores(
-            y=centres[:, 0],
-            x=centres[:, 1],
+            y=places[:, 0],
+            x=places[:, 1],
             probability=probability[:n, : len(networks)],
             profile=np.asarray(profile),
             embedding={k: np.asarray(v) for k, v in embedding.items()},
             measures=_measures(small),
-            codes=("CAPACITY",) if bool(small.at_capacity) else (),
+            codes=("CAPACITY",) if is_full or bool(small.at_capacity) else (),
         )
 
 
@@ -221,7 +207,8 @@ def specs(spec: ModelSpec) -> tuple[FinderSpec, IntensitySpec]:
         scales=tuple(stored["scales"]),
         saturation_level=stored["saturation_level"],
     )
-    return FinderSpec(**spec.finder), intensity
+    finder = {k: v for k, v in spec.finder.items() if k != "segmenter"}
+    return FinderSpec(**finder), intensity
 
 
 def load_networks(

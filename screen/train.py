@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from plates.campaign import Campaign
 from plates.problems import InputError, Problem
 from plates.store import Plate, open_plate
+from screen.cell_centres import CentreSource, centre_sources
 from screen.errors import Outcome
 from screen.folds import AnchorWell, Fold, anchor_wells, make_folds
 from screen.illumination import Gain, gains_of, given_profile
@@ -44,9 +45,32 @@ def run(settings: TrainVerb) -> Outcome:
     check_writable(out)
     light = lighting(settings, first)
     gains = gains_of(light, first.channels, tuple(plates.values()))
-    spec, weights = fit_folds(settings, plates, first, wells, folds, out, light, gains)
+    finder = finding(settings, first)
+    sources = centre_sources(finder, campaign.root, tuple(plates.values()))
+    looks = Looks(finder, light, gains, sources)
+    spec, weights = fit_folds(settings, plates, first, wells, folds, out, looks)
     path = save_model(out, spec, weights)
     return Outcome(0, _told(spec, path), (path,))
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How plates are looked at: the finder and the light as a model stores them, each
+    plate's gain and where its centres come from."""
+
+    finder: dict[str, Any]
+    light: dict[str, Any]
+    gains: dict[str, Gain | None]
+    sources: dict[str, CentreSource | None]
+
+
+def finding(settings: TrainVerb, first: Plate) -> dict[str, Any]:
+    """What a model stores of how cells are found."""
+    from screen.optics import finder_spec
+
+    return asdict(finder_spec(settings, first)) | {
+        "segmenter": settings.finder.segmenter
+    }
 
 
 def _alike(plates: tuple[Plate, ...]) -> Plate:
@@ -92,25 +116,25 @@ def fit_folds(
     wells: tuple[AnchorWell, ...],
     folds: tuple[Fold, ...],
     out: Path,
-    light: dict[str, Any],
-    gains: dict[str, Gain | None],
+    looks: Looks,
 ) -> tuple[ModelSpec, dict[str, dict[str, Any]]]:
     """Gather the lessons once, teach a network a fold, and describe the model."""
     from screen.lessons import gather_lessons, lesson_scale
     from screen.optics import finder_spec, kinds_of
 
-    finder = finder_spec(settings, first)
+    gains = looks.gains
     intensity = lesson_scale(plates, wells, kinds_of(settings, first), gains)
     with bar("finding cells", len(wells), "wells") as advance:
         lessons = gather_lessons(
             plates,
             wells,
-            finder,
+            finder_spec(settings, first),
             intensity,
             window=_has_window(settings),
             max_cells=settings.max_cells_per_well,
             seed=settings.seed,
             gains=gains,
+            sources=looks.sources,
             on_well=advance,
         )
     networks, weights, summary = [], {}, {}
@@ -127,8 +151,8 @@ def fit_folds(
         "networks": summary,
         "unread_fields": [str(problem) for problem in lessons.unread],
     }
-    looks = asdict(finder), asdict(intensity) | light
-    return _spec(settings, first, looks, folds, tuple(networks), told), weights
+    stored = looks.finder, asdict(intensity) | looks.light
+    return _spec(settings, first, stored, folds, tuple(networks), told), weights
 
 
 def _spec(
@@ -157,7 +181,7 @@ def _spec(
 
 def _has_window(settings: TrainVerb) -> bool:
     """A tile is the whole of what there is; only a single cell has neighbours."""
-    return settings.network.window and settings.finder.kind == "centres"
+    return settings.network.window and settings.finder.kind != "tiles"
 
 
 def _split_name(folds: tuple[Fold, ...]) -> str:
