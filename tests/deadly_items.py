@@ -5,6 +5,9 @@ import os
 import signal
 import time
 
+from plates.structure_pool import Drawing, read_drawing
+from plates.structures import Structure, StructureError
+
 
 class Unportable(Exception):
     """An exception that cannot be made anew from its arguments."""
@@ -83,3 +86,12 @@ def fail_to_begin() -> None:
 def die_at_begin() -> None:
     """An initializer that ends the process."""
     os.abort()
+
+
+def read_or_die(drawing: Drawing) -> Structure | StructureError:
+    """Reads a structure as always, but uranium takes for ever and plutonium kills."""
+    if "[U]" in drawing.text:
+        obey("sleep")
+    if "[Pu]" in drawing.text:
+        obey("segfault")
+    return read_drawing(drawing)
