@@ -10,6 +10,7 @@ from plates.problems import Problem
 from plates.tables import distinct_rows
 
 _NAMES = ("plate", "compound", "batch", "line", "sample", "lot", "source_plate")
+_MOST_ON_A_PLATE = {"batch": 1, "line": 8}
 _GAPS = (
     "compound", "concentration_um", "line", "time_h", "sample", "lot",
     "source_plate", "source_well", "teaching",
@@ -21,7 +22,7 @@ def oddities(frame: pl.DataFrame, source: str) -> list[Problem]:
     return [
         *_alike(frame, source),
         *_gaps(frame, source),
-        *_several_batches(frame, source),
+        *_varying(frame, source),
     ]
 
 
@@ -67,13 +68,17 @@ def _gaps(frame: pl.DataFrame, source: str) -> Iterator[Problem]:
                 )
 
 
-def _several_batches(frame: pl.DataFrame, source: str) -> Iterator[Problem]:
-    counts = frame.group_by("plate").agg(pl.col("batch").unique().sort()).sort("plate")
-    for plate, batches in counts.filter(pl.col("batch").list.len() > 1).rows():
-        yield Problem(
-            "MAP_BATCH_VARIES",
-            f"{source} plate {plate}",
-            f"batches {', '.join(batches[:4])}",
-            "the wells of a plate are made together",
-            "nothing, if that is right",
-        )
+def _varying(frame: pl.DataFrame, source: str) -> Iterator[Problem]:
+    """Plates with several batches, or with more cell lines than anybody puts on one."""
+    for column, most in _MOST_ON_A_PLATE.items():
+        values = pl.col(column).drop_nulls().unique().sort()
+        found = frame.group_by("plate").agg(values).sort("plate")
+        for plate, names in found.filter(pl.col(column).list.len() > most).rows():
+            shown = ", ".join(names[:4]) + (" .." if len(names) > 4 else "")
+            yield Problem(
+                "MAP_VALUES_VARY",
+                f"{source} plate {plate}",
+                f"column {column} has {len(names)} values: {shown}",
+                "the wells of a plate are made together; a column may be mistaken",
+                "nothing, if that is right",
+            )

@@ -1,6 +1,7 @@
 """Plate maps: which well holds what, read once and then trusted."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +47,9 @@ SCHEMA = pl.Schema(
 )
 MAX_DOSE_SPAN = 1e6
 MAX_DOSE_OFFSET = 1e3
+# From a picomolar to a millimolar: hardly a compound is screened beyond.
+USUAL_DOSES_UM = (1e-6, 1e3)
+SHOWN_WELLS = 5
 
 
 @dataclass(frozen=True)
@@ -188,23 +192,34 @@ def _distinct_wells(
 ) -> list[int]:
     """Rows to keep: a well given twice is a problem, or a warning where both agree."""
     rows = [*zip(*columns.values(), strict=True)]
-    kept = []
+    kept: list[int] = []
+    agree: dict[str, list[int]] = {}
+    differ: dict[str, list[int]] = {}
     for (plate, well), places in distinct_rows(
         zip(columns["plate"], wells, strict=True)
     ).items():
         kept.append(places[0])
-        if len(places) == 1 or plate is None or well is None:
-            continue
-        where, found = reader.table.where(places), f"well {well} of plate {plate} twice"
-        if len({rows[place] for place in places}) > 1:
-            remedy = "leave the one line that is true"
-            reader.report("MAP_DUPLICATE_WELL", where, found, remedy)
-        else:
-            why, remedy = "the lines agree, one is used", "remove the others"
-            reader.warnings.append(
-                Problem("MAP_DUPLICATE_WELL", where, found, why, remedy)
-            )
+        if len(places) > 1 and plate is not None and well is not None:
+            alike = len({rows[place] for place in places}) == 1
+            (agree if alike else differ)[f"well {well} of plate {plate}"] = places
+    why, remedy = "the lines agree, one is used", "remove the others"
+    for where, found in _twice(reader.table, agree):
+        reader.warnings.append(Problem("MAP_DUPLICATE_WELL", where, found, why, remedy))
+    for where, found in _twice(reader.table, differ):
+        reader.report(
+            "MAP_DUPLICATE_WELL", where, found, "leave the one line that is true"
+        )
     return kept
+
+
+def _twice(table: TextTable, wells: dict[str, list[int]]) -> Iterator[tuple[str, str]]:
+    """Place and words for each well given twice; above a handful, the rest in one."""
+    named = list(wells.items())
+    for well, places in named[:SHOWN_WELLS]:
+        yield table.where(places), f"{well} twice"
+    rest = [place for _, places in named[SHOWN_WELLS:] for place in places]
+    if rest:
+        yield table.where(rest), f"{len(named) - SHOWN_WELLS} more wells twice"
 
 
 def _padding(table: TextTable) -> list[Problem]:
@@ -232,13 +247,18 @@ def _suspect_doses(frame: pl.DataFrame, source: str) -> list[Problem]:
     )
     found = dict.fromkeys(wide["compound"], "doses span more than a million times")
     found |= dict.fromkeys(far["compound"], "doses lie 1000 times off the plate's")
+    places = {f"compound {name}": found[name] for name in sorted(found)}
+    odd = given.filter(~dose.is_between(*USUAL_DOSES_UM))["concentration_um"]
+    if odd.len():
+        low, high = min(odd.to_list()), max(odd.to_list())
+        places["dose"] = f"{odd.len()} doses beyond the usual, {low:g} to {high:g} uM"
     return [
         Problem(
             "CONC_SUSPECT",
-            f"{source} compound {name}",
-            found[name],
+            f"{source} column concentration {place}",
+            words,
             "a unit may be mistaken",
             "check the unit of these lines",
         )
-        for name in sorted(found)
+        for place, words in places.items()
     ]

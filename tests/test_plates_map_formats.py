@@ -400,7 +400,7 @@ def test_invisible_signs_are_taken_out_and_told(tmp_path: Path) -> None:
     ("row", "column", "value", "code"),
     [
         (3, 2, "c-1", "MAP_NAMES_ALIKE"),
-        (3, 7, "c", "MAP_BATCH_VARIES"),
+        (3, 7, "c", "MAP_VALUES_VARY"),
         (3, 8, None, "MAP_PARTLY_FILLED"),
     ],
 )

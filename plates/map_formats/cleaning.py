@@ -1,7 +1,6 @@
 """Signs in cells that nobody sees: special blanks become blanks, invisible ones go."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import polars as pl
@@ -9,8 +8,10 @@ import polars as pl
 from plates.problems import Problem
 from plates.tables import TextTable
 
-# No-break, typographic and ideographic blanks; zero-width, direction and joining signs.
-_BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+# Tabs and line ends within a cell, no-break, typographic and ideographic blanks; zero-width, direction and joining signs.
+_BLANKS = re.compile(
+    "[\t\n\x0b\x0c\r\x85\u2028\u2029\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
+)
 _INVISIBLE = re.compile(
     "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
@@ -37,8 +38,7 @@ _INVISIBLE_WORDS = ("MAP_INVISIBLE", "invisible signs", "they were taken out")
 
 
 def _sub(signs: re.Pattern[str], by: str, cells: list[str]) -> list[str]:
-    change: Callable[[str], str] = lambda cell: signs.sub(by, cell)  # noqa: E731
-    return [cell if cell.isascii() else change(cell) for cell in cells]
+    return [signs.sub(by, cell) for cell in cells]
 
 
 def _warning(
