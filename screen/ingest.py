@@ -30,11 +30,12 @@ from screen.ingest_campaign import (
     read_present,
     request_of,
 )
+from screen.ingest_centres import take_centres
 from screen.ingest_holds import Files, hold_unfinished
 from screen.ingest_maps import join_map, read_maps
 from screen.ingest_plan import Plan, PlatePlan, read_source, refuse_unlike_channels
 from screen.ingest_settings import IngestVerb
-from screen.ingest_words import ended, shown
+from screen.ingest_words import dark, ended, shown
 from screen.lock import LockedError, run_lock
 from screen.preflight import check_writable
 from screen.progress import bar
@@ -77,9 +78,11 @@ def run(settings: IngestVerb) -> Outcome:
     if plan.ready or plan.kept:
         _carry_out(work)
     kept = [work.present.stores[plate] for plate in sorted(plan.kept)]
-    omitted = [found for store in kept for found in store.omitted.values()]
+    lacking = [found for store in kept for found in store.omitted.values()]
+    for store in kept:
+        lacking += dark(store.plate, work.present.notes[store.plate].get("blank", {}))
 
-    return ended(plan, work.reports, work.failed, omitted)
+    return ended(plan, work.reports, work.failed, lacking)
 
 
 def make_work(settings: IngestVerb) -> Work:
@@ -101,6 +104,8 @@ def make_work(settings: IngestVerb) -> Work:
 
 def _check_places(plan: Plan) -> None:
     settings = plan.settings
+    if settings.centres and not Path(settings.centres).exists():
+        plan.refuse("INPUT_MISSING", settings.centres, "no such file or folder")
     if not settings.out:
         plan.need("out", "where the campaign shall be is not said", "give out=FOLDER")
         return
@@ -150,7 +155,8 @@ def _ingest(work: Work) -> None:
         raise Refusal(work.failed)
     if work.reports or plan.kept:
         grow(plan, work.present, work.entries)
-        Campaign.open(Path(plan.settings.out), with_library=False)
+        campaign = Campaign.open(Path(plan.settings.out), with_library=False)
+        work.failed += take_centres(plan, campaign)
 
 
 def _one(

@@ -1,6 +1,7 @@
 """The plate map of an ingest: read, merged, and joined to what was imaged."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -56,7 +57,7 @@ def _maps(plan: Plan, own: Path) -> Iterator[PlateMap]:
             aliases=dict(_pairs(plan, "map_aliases")),
         )
     if settings.out and own.exists():
-        yield PlateMap.read(own, plan.format)
+        yield replace(PlateMap.read(own, plan.format), source=str(own))
 
 
 def _the_plate(plan: Plan) -> dict[str, str]:

@@ -106,7 +106,15 @@ class IngestVerb:
     library_columns: list[str] = key(
         [], "uncommon headers, [compound:CAT_NO,name:TITLE,synonyms:A]"
     )
-    centres: str = key("", "table of cell centres that another program found", "path")
+    centres: str = key(
+        "",
+        "cells that another program found: a table of centres (CellProfiler, QuPath or"
+        " plain), or a folder of label images; for finder.kind=given",
+        "path",
+    )
+    centres_pattern: str = key(
+        "", "regular expression for the images' names in centres=, groups as in pattern"
+    )
     inventory: str = key("", "list of SHA-256 sums to hold the files to", "path")
     settle: float = key(
         600.0,

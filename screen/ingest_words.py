@@ -1,6 +1,6 @@
 """What ingest tells: the plan of a dry run, and the end of a real one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -95,13 +95,11 @@ def _problem_lines(plan: Plan) -> Iterator[str]:
         yield from rendered([*plan.refusals, *held, *told]).splitlines()
 
 
-def dark(report: IngestReport) -> list[Problem]:
+def dark(plate: str, blank: Mapping[str, float]) -> list[Problem]:
     """Channels of a plate in which too many planes hold a single value."""
     return [
-        problem(
-            "PLATE_DARK", report.plate, f"channel {name}: {share:.0%} of its planes"
-        )
-        for name, share in report.blank.items()
+        problem("PLATE_DARK", plate, f"channel {name}: {share:.0%} of its planes")
+        for name, share in blank.items()
         if share > MAX_BLANK
     ]
 
@@ -110,15 +108,15 @@ def ended(
     plan: Plan,
     reports: Sequence[IngestReport],
     failed: Sequence[Problem],
-    omitted: Sequence[Problem],
+    lacking: Sequence[Problem],
 ) -> Outcome:
     """How it ended: 0 when every plate and field of source and map is there, else 4.
 
-    `omitted` are the fields that kept plates lack.
+    `lacking` is what was found wrong with kept plates when they were ingested.
     """
     held = [p for problems in plan.holds.values() for p in problems]
-    dim = [p for report in reports for p in dark(report)]
-    left_out = [*omitted, *(p for report in reports for p in report.problems)]
+    dim = [p for report in reports for p in dark(report.plate, report.blank)]
+    left_out = [*lacking, *(p for report in reports for p in report.problems)]
     partial = [*held, *failed, *dim, *left_out]
     partial += [w for w in plan.warnings if w.code in _PARTIAL]
     n_written = sum(report.n_fields_written for report in reports)
@@ -126,7 +124,8 @@ def ended(
     counts = [f"{len(reports)} plates, {n_written} of {n_expected} fields written"]
     counts += [f"{len(plan.kept)} kept"] if plan.kept else []
     counts += [f"{len(plan.holds)} held"] if plan.holds else []
-    counts += [f"{_n_failed(plan, reports)} refused"] if failed else []
+    n_failed = _n_failed(plan, reports)
+    counts += [f"{n_failed} refused"] if n_failed else []
     told = [*plan.warnings, *held, *failed, *dim, *left_out]
     lines = [", ".join(counts), *rendered(told).splitlines()]
     out = (Path(plan.settings.out),) if reports or plan.kept else ()

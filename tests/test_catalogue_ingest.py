@@ -232,7 +232,7 @@ def test_C25_a_map_that_belies_the_campaigns_own_is_refused(tmp_path: Path) -> N
     lab = make_lab(tmp_path, ("P1", "P2"), n_fields=1)
     told(lab.ingest("plate=[P1]"), 0)
     lab.edit_map(lambda text: text.replace("P1,A03,C02,10", "P1,A03,C02,20"))
-    told(lab.ingest(), 3, "MAP_CONFLICT", "P1/A03", "10", "20")
+    told(lab.ingest(), 3, "MAP_CONFLICT", "P1/A03", "10", "20", "screen/map.csv")
     assert _plates(lab) == ["P1"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import polars as pl
 import pytest
 import tifffile
 
@@ -114,7 +115,24 @@ def test_a_dry_run_shows_everything_and_writes_nothing(tmp_path: Path) -> None:
     ended = lab.ingest("dry_run=true")
     told(ended, 0, "WELL_NOT_IN_MAP")
     rows = [line.split() for line in ended.out.splitlines() if line.startswith("P1 ")]
-    assert rows == [["P1", "6", "6", "12", "2", "1", "1", "24", "5", "of", "5", "mapped", "wells", "imaged"]]
+    assert rows == [
+        [
+            "P1",
+            "6",
+            "6",
+            "12",
+            "2",
+            "1",
+            "1",
+            "24",
+            "5",
+            "of",
+            "5",
+            "mapped",
+            "wells",
+            "imaged",
+        ]
+    ]
     for text in ("reader tiff_folder: 48 files match, 1 do not", "notes.txt: no match"):
         assert text in ended.out
     for text in ("MAP_MISSING Q7", "PLATE_MISSING X2", "1 plates to ingest"):
@@ -239,3 +257,29 @@ def test_what_was_asked_for_is_kept_with_the_plate(tmp_path: Path) -> None:
     assert kept["request"]["source"] == str(lab.source)
     assert kept["request"]["channels"] == ["body:body", "nucleus:nucleus"]
     assert kept["listed"]["files"] == 12
+
+
+def _centres(lab: Lab, *lines: str) -> Path:
+    path = lab.root / "cells.csv"
+    path.write_text("\n".join(["plate,well,field,y_px,x_px", *lines]) + "\n")
+    return path
+
+
+def test_centres_of_another_program_come_with_the_plates(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, n_fields=1)
+    told(lab.ingest(), 0)
+    cells = _centres(lab, "P1,A01,1,10,20", "P1,A01,1,10,20", "P1,B02,1,30.5,4")
+    told(lab.ingest(f"centres={cells}"), 0, "CENTRES_DOUBLED")
+    table = pl.read_parquet(lab.out / "centres" / "P1.parquet")
+    assert table["well"].to_list() == ["A01", "B02"]
+    assert table.select("field", "y_px", "x_px").row(1) == (0, 30.5, 4.0)
+
+
+def test_centres_without_a_place_are_told_and_the_plates_stay(tmp_path: Path) -> None:
+    lab = make_lab(tmp_path, n_fields=1)
+    cells = _centres(lab, "P1,A01,1,1000,20", "P9,A01,1,1,2")
+    ended = lab.ingest(f"centres={cells}")
+    told(ended, 4, "CENTRES_OUTSIDE")
+    assert ended.lines("CENTRES_PLACE_UNKNOWN")
+    assert [entry.plate for entry in lab.campaign().plates] == ["P1"]
+    told(lab.ingest("centres=/nowhere.csv"), 3, "INPUT_MISSING", "/nowhere.csv")
