@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plates import name_patterns, xml
+from plates import markup, name_patterns
+from plates.markup import Record, records, tree
 from plates.name_patterns import fits
 from plates.problems import InputError
-from plates.xml import Record, records, tree
 
 ENTITIES = "".join(
     f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12)
@@ -67,10 +67,10 @@ def test_hostile_xml_is_refused_in_a_moment(
 def test_sizes_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.xml"
     path.write_text(f"<x><Image>{'y' * 3_000_000}</Image></x>")
-    monkeypatch.setattr(xml, "LONGEST_TEXT", 1000)
+    monkeypatch.setattr(markup, "LONGEST_TEXT", 1000)
     with pytest.raises(InputError, match=r"LIMIT_EXCEEDED.*text longer"):
         list(records(path, {"Image": ()}))
-    monkeypatch.setattr(xml, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(markup, "LARGEST_FILE", 1000)
     with pytest.raises(InputError, match=r"LIMIT_EXCEEDED.*3000022 bytes"):
         list(records(path, {"Image": ()}))
     with pytest.raises(InputError, match="LIMIT_EXCEEDED"):

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from plates.markup import Record, records
 from plates.planes import FieldFault, PlateFacts, Scan
 from plates.problems import InputError, Problem
 from plates.readers.listing import (
@@ -24,7 +25,6 @@ from plates.readers.listing import (
     whole,
 )
 from plates.wells import Well
-from plates.xml import Record, records
 
 NAME = "cellvoyager"
 _NAMED = re.compile(r".*_([A-Z]{1,2}\d\d)_T\d+F\d+L\d+A\d+Z\d+C\d+\.\w+", re.ASCII)

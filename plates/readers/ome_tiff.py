@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from plates.markup import tree
 from plates.name_patterns import Groups, fits
 from plates.planes import FieldFault, PlaneError, PlateFacts, Scan
 from plates.problems import InputError, Problem
@@ -24,7 +25,6 @@ from plates.readers.listing import (
 )
 from plates.readers.ome_xml import Document, Image, Page, Place, parse
 from plates.readers.tiff_folder import well_of
-from plates.xml import tree
 
 NAME = "ome_tiff"
 _OWN_UUID = re.compile(r'(<(?:\w+:)?OME\b[^>]*?)\sUUID="([^"]*)"')

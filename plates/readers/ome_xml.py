@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from plates.markup import tree
 from plates.problems import InputError
 from plates.readers.listing import number, placed, refusal, whole
 from plates.wells import Well
-from plates.xml import tree
 
 LONGEST_DOCUMENT = 1 << 26
 MOST_PLANES = 1_000_000

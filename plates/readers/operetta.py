@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from plates.markup import Record, records
 from plates.planes import FieldFault, PlateFacts, Scan
 from plates.problems import InputError
 from plates.readers.listing import (
@@ -27,7 +28,6 @@ from plates.readers.listing import (
     whole,
 )
 from plates.wells import Well
-from plates.xml import Record, records
 
 NAME = "operetta"
 _INDEXES = ("index.idx.xml", "index.xml", "imageindex.columbusidx.xml")
