@@ -114,9 +114,17 @@ def _unrest(plan: Plan, plate: PlatePlan, files: Files) -> tuple[str, str] | Non
     if age >= settings.settle:
         return None
     return (
-        f"{Path(path).name} was changed {max(age, 0):.0f} s ago, it may still grow",
+        f"{_short(plan, path)} was changed {max(age, 0):.0f} s ago, it may still grow",
         f"run the same command in {settings.settle - max(age, 0):.0f} s, or settle=0"
         " when nothing writes any more",
+    )
+
+
+def _short(plan: Plan, path: str) -> str:
+    root = Path(plan.settings.source)
+
+    return str(
+        Path(path).relative_to(root) if Path(path).is_relative_to(root) else path
     )
 
 
