@@ -7,12 +7,14 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from plates.problems import InputError, Problem
 
 SEPARATORS = (",", ";", "\t")
 MAX_TEXT_BYTES = 256 * 2**20
 MAX_RECORDS = 2_000_000
+_PIECE_BYTES = 2**20
 _SAVE_AS = "save the table as UTF-8 CSV with one header line"
 # Signs that no keyboard writes into a table; U+FFFD stands for a letter that was lost.
 _BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\N{REPLACEMENT CHARACTER}]")
@@ -33,7 +35,7 @@ def read_limited(path: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     if raw.startswith(b"\x1f\x8b"):
         try:
             with gzip.open(io.BytesIO(raw)) as packed:
-                raw = packed.read(limit + 1)
+                raw = _read_up_to(packed, limit + 1)
         except (OSError, EOFError, zlib.error) as error:
             found = f"a packed file that cannot be unpacked: {error}"
             raise InputError(
@@ -52,13 +54,22 @@ def read_head(path: Path, n_bytes: int = 8) -> bytes:
         if path.exists() and not path.is_file():
             raise OSError(None, "it is no file")
         with path.open("rb") as file:
-            return file.read(n_bytes)
+            return _read_up_to(file, n_bytes)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         remedy = "check the path and its rights"
         raise InputError(
             fault("TABLE_UNREADABLE", str(path), reason, remedy)
         ) from error
+
+
+def _read_up_to(file: IO[bytes], n_bytes: int) -> bytes:
+    """At most so many bytes, in pieces: a read reserves all it asks for at once."""
+    pieces, left = [], n_bytes
+    while left > 0 and (piece := file.read(min(left, _PIECE_BYTES))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def decode(path: Path, *, is_strict: bool = True) -> str:
