@@ -7,7 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from plates.problems import InputError, Problem
 
@@ -63,7 +63,7 @@ def read_head(path: Path, n_bytes: int = 8) -> bytes:
         ) from error
 
 
-def _read_up_to(file: IO[bytes], n_bytes: int) -> bytes:
+def _read_up_to(file: BinaryIO | gzip.GzipFile, n_bytes: int) -> bytes:
     """At most so many bytes, in pieces: a read reserves all it asks for at once."""
     pieces, left = [], n_bytes
     while left > 0 and (piece := file.read(min(left, _PIECE_BYTES))):
