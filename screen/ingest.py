@@ -2,7 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,13 +166,14 @@ def _one(
     if plan.scan is None or plan.format is None or plan.pixel_size_um is None:
         raise ValueError("a plan that was refused must not be carried out")
     path = plate_path(plan, plate.plate)
-    if path.exists():
-        shutil.rmtree(path)
+    new = path.with_name(f".again-{path.name}") if path.exists() else path
+    if new != path:
+        shutil.rmtree(new, ignore_errors=True)
     files = work.files[plate.plate]
-    return ingest_plate(
+    report = ingest_plate(
         plan.scan,
         plate.name,
-        path,
+        new,
         plate_id=plate.plate,
         plate_format=plan.format,
         channels=plan.channels,
@@ -189,6 +190,18 @@ def _one(
         seen=files.stamps,
         pool=pool,
     )
+    if new != path:
+        _put_in_place(new, path)
+    return replace(report, path=path)
+
+
+def _put_in_place(new: Path, path: Path) -> None:
+    """A plate ingested anew takes the place of the old one once it is whole."""
+    old = path.with_name(f".old-{path.name}")
+    shutil.rmtree(old, ignore_errors=True)
+    path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old)
 
 
 def _picture(plan: Plan, plate: PlatePlan) -> None:

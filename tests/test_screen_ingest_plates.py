@@ -190,6 +190,26 @@ def test_a_plate_that_cannot_be_read_at_all_costs_itself(tmp_path: Path) -> None
     told(lab.ingest(f"out={tmp_path / 'new'}"), 3, "IMG_EMPTY_FILE")
 
 
+def test_a_plate_to_be_ingested_anew_stays_until_the_new_one_is_whole(
+    tmp_path: Path,
+) -> None:
+    lab = make_lab(tmp_path, n_fields=1)
+    told(lab.ingest("library="), 0)
+    lab.spoil("P1", "A02", 1, "body", pixels_of("P1", "B01", 1, "body"))
+    with mock.patch("screen.ingest.ingest_plate", side_effect=KeyboardInterrupt):
+        assert lab.ingest("library=", "again=[P1]").code == 130
+    np.testing.assert_array_equal(
+        read_field(_store(lab), Well.parse("A02"), 0)[0],
+        pixels_of("P1", "A02", 1, "body"),
+    )
+    told(lab.ingest("library=", "again=[P1]"), 0)
+    np.testing.assert_array_equal(
+        read_field(_store(lab), Well.parse("A02"), 0)[0],
+        pixels_of("P1", "B01", 1, "body"),
+    )
+    assert [p.name for p in (lab.out / "plates").iterdir()] == ["P1.ome.zarr"]
+
+
 def test_two_ingests_do_not_share_a_folder(tmp_path: Path) -> None:
     from screen.lock import run_lock
 
