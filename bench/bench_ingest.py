@@ -232,7 +232,7 @@ def parts(source: Path, folder: Path) -> dict[str, float]:
         "header": each(lambda n: read_kind("tiff_folder", paths[n], 1)),
         "read": each(lambda n: read_planes("tiff_folder", paths[n], [0])),
         "reduce": each(lambda n: levels(planes[n], spec.n_levels)),
-        "picture": each(lambda n: small(every[n], 144)),
+        "picture": each(lambda n: small(every[n], 135)),
         "encode": lambda: encode_shard(
             np.stack(planes)[None, :, None], spec.level_layout(0)
         ),
@@ -268,7 +268,7 @@ def run_apart(source: Path, out: Path, n_plates: int) -> dict[str, Any]:
 
 def measure(root: Path, *, is_quick: bool) -> dict[str, Any]:
     """Ingest of one plate, then of four with the bare codec between, then the parts."""
-    n_wells, n_many = (8, 2) if is_quick else (48, 4)
+    n_wells, n_many = (8, 2) if is_quick else (96, 4)
     source = root / "export"
     source.mkdir()
     write_export(source, n_many, n_wells, 2160)

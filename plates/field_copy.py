@@ -11,7 +11,7 @@ import numpy as np
 
 from plates.arrangement import Place, Source
 from plates.ingest_options import Projector
-from plates.inventory import Read, Stamp, checked, is_file, unchanged
+from plates.inventory import Read, Stamp, checked, unchanged
 from plates.pixels import ZARR, Kind, read_kind, read_planes
 from plates.planes import PlaneError
 from plates.projection import as_counts, projected
@@ -72,7 +72,7 @@ def copy_field(recipe: Recipe, files: FieldFiles) -> FieldDone:
     """Read, check and write one field; PlaneError if it cannot be had, and then no file
     of it stays."""
     spec = recipe.spec
-    done = FieldDone(_checked(files), [0] * len(spec.channels))
+    done = FieldDone(_checked(recipe, files), [0] * len(spec.channels))
     with FieldStream(recipe.path_tmp, spec, files.well, files.field) as stream:
         for t in range(spec.n_times):
             for c in range(len(spec.channels)):
@@ -91,13 +91,15 @@ def read_kind_of(reader: str, source: tuple[Source, int]) -> Kind:
     return read_kind(reader, source[0].path, source[1])
 
 
-def _checked(files: FieldFiles) -> list[Read]:
+def _checked(recipe: Recipe, files: FieldFiles) -> list[Read]:
+    if recipe.reader == ZARR:  # chunks, not files: their pixels are summed up
+        return []
     paths = dict.fromkeys(s.path for tile in files.tiles for s in tile.values())
     reads = []
     for path in paths:
         if path in files.seen:
             reads.append(checked(path, files.seen[path], files.due.get(path)))
-        elif is_file(path) and not Path(path).is_dir():
+        else:
             raise PlaneError("INPUT_CHANGED", f"the file is gone ({path})")
     return reads
 

@@ -1,13 +1,12 @@
 """From an instrument's files to one plate store, field by field in processes that may die."""
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plates.arrangement import arrange
+from plates.arrangement import Arrangement, arrange
 from plates.field_copy import Recipe, copy_field
 from plates.ingest_job import (
     FIELD_SECONDS,
@@ -26,6 +25,7 @@ from plates.ingest_options import Projector as Projector
 from plates.inventory import Stamp, stamps
 from plates.killable import Done, KillablePool
 from plates.overview import Overview
+from plates.pixels import ZARR
 from plates.planes import Scan
 from plates.preview import coarse_px
 from plates.problems import InputError
@@ -66,9 +66,7 @@ def ingest_plate(
     """
     options = options or IngestOptions()
     plan = arrange(scan, name, plate_id, plate_format, channels, options.time)
-    listed = stamps(sorted({s.path for f in plan.fields.values() for s in f.values()}))
-    before = {path: Stamp(*values) for path, values in (seen or {}).items()}
-    listed.update({p: was for p, was in before.items() if not os.path.isdir(p)})
+    listed = _listed(plan, seen or {}) if scan.reader != ZARR else {}
     job = PlateJob(plan, scan, options, project, listed, inventory or {}, {})
     note_problems(job)
     with ExitStack() as stack:
@@ -106,6 +104,13 @@ def ingest_plate(
         n_bytes=overview.n_bytes,
         clipped_share=overview.clipped_share(),
     )
+
+
+def _listed(plan: Arrangement, seen: Mapping[str, tuple[int, int]]) -> dict[str, Stamp]:
+    """What each file was when it was listed; now, where nobody looked before."""
+    paths = {s.path for field in plan.fields.values() for s in field.values()}
+    found = {path: Stamp(*seen[path]) for path in paths & seen.keys()}
+    return found | stamps(sorted(paths - seen.keys()))
 
 
 def _copy(

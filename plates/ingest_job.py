@@ -17,9 +17,9 @@ from plates.arrangement import (
 )
 from plates.field_copy import FieldDone, FieldFiles, read_kind_of
 from plates.ingest_options import IngestOptions, Projector
-from plates.inventory import Stamp, due_sum, is_file
+from plates.inventory import Stamp, due_sum
 from plates.killable import Done, Failed, KillablePool, Result, TimedOut
-from plates.pixels import Kind
+from plates.pixels import ZARR, Kind
 from plates.planes import PlaneError, Scan
 from plates.problems import InputError, Problem
 from plates.pyramid import STEP
@@ -191,7 +191,7 @@ def problem_of(
         return field_problem(plate, key, "IMG_TOO_LARGE", found)
     if not isinstance(error, PlaneError):
         raise error
-    if is_file(path) and not Path(path).parent.is_dir():
+    if job.scan.reader != ZARR and not Path(path).parent.is_dir():
         text = "the source is gone in mid-run"
         raise OSError(errno.ENOTCONN, text, str(Path(path).parent)) from error
     return field_problem(plate, key, error.code, error.found)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,11 +34,6 @@ class Read:
     checksum: str
 
 
-def is_file(path: str) -> bool:
-    """Whether a plane's path is of the file system: `s3://` and the like are not."""
-    return "://" not in path
-
-
 def stamp(path: str) -> Stamp | None:
     """The file's stamp now, None if there is no such file."""
     try:
@@ -50,14 +45,10 @@ def stamp(path: str) -> Stamp | None:
     return Stamp(status.st_size, status.st_mtime_ns)
 
 
-def stamps(paths: list[str]) -> dict[str, Stamp]:
-    """The stamps of the files that are there; folders and remote images have none."""
-    found = {}
-    for path in paths:
-        seen = stamp(path) if is_file(path) and not os.path.isdir(path) else None
-        if seen is not None:
-            found[path] = seen
-    return found
+def stamps(paths: Iterable[str]) -> dict[str, Stamp]:
+    """The stamps of the files that are there."""
+    found = ((path, stamp(path)) for path in paths)
+    return {path: seen for path, seen in found if seen is not None}
 
 
 def due_sum(inventory: Mapping[str, str], path: str) -> str | None:

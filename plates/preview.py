@@ -52,7 +52,7 @@ def copy_preview(plate: Path, png: Path) -> bool:
 
 def coarse_px(n_wells: int) -> int:
     """Longest side of a well's picture: finer where there are fewer wells."""
-    return 288 if n_wells <= 24 else 144 if n_wells <= 384 else 48
+    return 288 if n_wells <= 24 else 135 if n_wells <= 384 else 48
 
 
 def draw_plate(
