@@ -139,32 +139,32 @@ class _Reading:
     def _inner(self, record: Record, base: int) -> None:
         """Set the handlers for what lies inside a record; plain closures for speed."""
         parser, pieces, texts = self.parser, self._pieces, record.texts
-        names, wanted = self._names[record.tag], self._wanted[record.tag]
-        n_below = 0
-        pieces.clear()
+        known = self._names[record.tag].get
+        append, clear, n_below = pieces.append, pieces.clear, 0
+        clear()
 
         def start(name: str, attributes: dict[str, str]) -> None:
             nonlocal n_below
             n_below += 1
-            if name not in names:
-                local = _local(name)
-                names[name] = local if local in wanted else ""
             if n_below > 1:
                 _check_depth(base + n_below)
-            elif names[name]:
-                pieces.clear()
-                parser.CharacterDataHandler = pieces.append
+                return
+            tag = known(name)
+            if tag is None:
+                tag = self._named(record.tag, name)
+            if tag:
+                clear()
+                parser.CharacterDataHandler = append
                 if attributes:
-                    record.children.append((names[name], attributes))
-            elif len(names) > MOST_CHILDREN:
-                raise _Refused("LIMIT_EXCEEDED", f"more than {MOST_CHILDREN} names")
+                    record.children.append((tag, attributes))
 
         def end(name: str) -> None:
             nonlocal n_below
             if n_below == 1:
-                if names[name]:
-                    texts[names[name]] = "".join(pieces).strip()
-                    pieces.clear()
+                tag = known(name)
+                if tag:
+                    texts[tag] = "".join(pieces).strip()
+                    clear()
                     parser.CharacterDataHandler = None
             elif n_below == 0:
                 record.text = "".join(pieces).strip()
@@ -174,7 +174,15 @@ class _Reading:
 
         parser.StartElementHandler = start
         parser.EndElementHandler = end
-        parser.CharacterDataHandler = pieces.append
+        parser.CharacterDataHandler = append
+
+    def _named(self, tag: str, name: str) -> str:
+        """Note a child's name: its tag if it is wanted in such a record, else ''."""
+        names, local = self._names[tag], _local(name)
+        if len(names) > MOST_CHILDREN:
+            found = f"more than children={MOST_CHILDREN} of different names"
+            raise _Refused("LIMIT_EXCEEDED", found)
+        return names.setdefault(name, local if local in self._wanted[tag] else "")
 
 
 def _parser() -> expat.XMLParserType:

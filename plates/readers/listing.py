@@ -25,6 +25,7 @@ class Rows:
     def __init__(self) -> None:
         """No planes yet."""
         self._columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
+        self._appends = [(c.append, n, _EMPTY[n]) for n, c in self._columns.items()]
 
     def __len__(self) -> int:
         """The number of planes so far."""
@@ -32,8 +33,8 @@ class Rows:
 
     def add(self, **values: str | float | None) -> None:
         """Add one plane; axes that are not given are '', positions null, the page 0."""
-        for name, column in self._columns.items():
-            column.append(values.get(name, _EMPTY[name]))
+        for append, name, empty in self._appends:
+            append(values.get(name, empty))
 
     def frame(self) -> pl.DataFrame:
         """The planes as a table of `SCHEMA`."""
@@ -60,8 +61,9 @@ class Folder:
 
     def find(self, name: str) -> str | None:
         """A file by its path below the folder, else by the same in other case."""
-        name = os.path.normpath(name)
-        return name if name in self._exact else self._folded.get(name.casefold())
+        if name in self._exact:
+            return name
+        return self._folded.get(os.path.normpath(name).casefold())
 
 
 def _walk(folder: Path, below: str = "") -> Iterator[str]:

@@ -83,6 +83,7 @@ class _Export:
         self.n_plates = 0
         self.wells: list[Well] = []
         self.per_channel: dict[str, dict[str, str]] = {}
+        self.well_names: dict[tuple[str, str], str] = {}
         self.rows = Rows()
         self.names: dict[str, str] = {}  # of channels, by their number
         self.used: set[str] = set()
@@ -148,14 +149,15 @@ class _Export:
     def _take_image(self, record: Record) -> None:
         texts, channel = record.texts, record.texts["ChannelID"]
         self.n_images += 1
-        if channel in self.per_channel:
-            texts = {**self.per_channel[channel], **texts}
+        if common := self.per_channel.get(channel):
+            texts = {**common, **texts}
         if texts.get("ImageType", "Signal") != "Signal":
             return  # a reference or dark image, no image of the well
-        well = str(placed(texts["Row"], texts["Col"]))
+        well = self._well(texts["Row"], texts["Col"])
         self.names[channel] = texts.get("ChannelName", "").strip()
-        if texts.get("State", "Ok") != "Ok":
-            name = f"state {texts['State']!r} of {texts['id']} ({texts['URL']})"
+        state = texts.get("State", "Ok")
+        if state != "Ok" or not texts["URL"]:
+            name = f"state {state!r} of {texts['id']} (file {texts['URL']!r})"
             self.failed.append((well, texts["FieldID"], name))
             return
         url = inside(texts["URL"].strip(), str(self.index))
@@ -182,6 +184,11 @@ class _Export:
             y_um=None if y is None else -y,  # the stage's y points up
             z_um=_um(units, texts, "PositionZ"),
         )
+
+    def _well(self, row: str, column: str) -> str:
+        if (row, column) not in self.well_names:
+            self.well_names[row, column] = str(placed(row, column))
+        return self.well_names[row, column]
 
     def _check_name(self, url: str, texts: dict[str, str], well: str) -> None:
         match = _NAMED.match(url.rsplit("/", 1)[-1])
