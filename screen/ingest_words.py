@@ -104,6 +104,16 @@ def dark(plate: str, blank: Mapping[str, float]) -> list[Problem]:
     ]
 
 
+def _deep(report: IngestReport) -> list[Problem]:
+    """A hint for plates that keep several planes: a network looks at one."""
+    n_times, n_z = report.spec.n_times, report.spec.n_z
+    if (n_times, n_z) == (1, 1):
+        return []
+    found = f"{n_times} time points and {n_z} focal planes are kept"
+    remedy = "to train or score, ingest into another out= with z=max and time=ONE"
+    return [problem("PLATE_PLANES", report.plate, found, remedy)]
+
+
 def ended(
     plan: Plan,
     reports: Sequence[IngestReport],
@@ -126,7 +136,8 @@ def ended(
     counts += [f"{len(plan.holds)} held"] if plan.holds else []
     n_failed = _n_failed(plan, reports)
     counts += [f"{n_failed} refused"] if n_failed else []
-    told = [*plan.warnings, *held, *failed, *dim, *left_out]
+    deep = [p for report in reports for p in _deep(report)]
+    told = [*plan.warnings, *deep, *held, *failed, *dim, *left_out]
     lines = [", ".join(counts), *rendered(told).splitlines()]
     out = (Path(plan.settings.out),) if reports or plan.kept else ()
 

@@ -255,7 +255,8 @@ def test_plates_of_several_planes_are_refused_by_train_and_score(
     lab = Lab(tmp_path, ("P1",), make_lab(tmp_path / "o", n_fields=1).format, (), 1)
     lab.write_map(map_lines(("P1",), ("A01", "A02", "A03", "B01", "B02", "B03")))
     pattern = r"pattern=(?P<plate>P\d)_(?P<well>[A-Z]\d\d)_z(?P<z>\d)\.tif"
-    told(lab.ingest("library=", pattern, "channels=[nucleus]"), 0)
+    ended = lab.ingest("library=", pattern, "channels=[nucleus]")
+    told(ended, 0, "PLATE_PLANES", "3 focal planes are kept", "z=max")
     stack = read_stack(_store(lab), A01, 0)
     np.testing.assert_array_equal(stack[0, 0], np.stack(planes))
     ended = run_verb("train", f"campaign={lab.out}", f"out={tmp_path / 'model'}")

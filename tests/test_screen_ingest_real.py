@@ -146,6 +146,23 @@ def test_imagexpress(
     assert (spec.n_fields, plate.format.n_wells) == (n_fields, 96)
 
 
+def test_a_key_that_belies_the_instrument_is_refused_unless_it_overrules(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    name = "9987_Plate_3420"
+    plate_map = tmp_path / "map.csv"
+    plate_map.write_text("\n".join([HEADER, *map_lines([name], ["B02"])]) + "\n")
+    source = shared_data / "imagexpress" / name
+    words = [f"source={source}", f"map={plate_map}", f"out={tmp_path / 'screen'}"]
+    words += ["n_wells=384", "pixel_size_um=0.65"]
+    ended = run_verb("ingest", *words)
+    told(ended, 3, "PLATE_FORMAT_MISMATCH", name, "says 96 wells, n_wells=384")
+    told(ended, 3, "PIXEL_SIZE_MISMATCH", name, "1.3672", "overrule=true")
+    told(run_verb("ingest", *words, "overrule=true"), 0)
+    plate = _plate(tmp_path / "screen")
+    assert (plate.format.n_wells, plate.pixel_size_um) == (384, 0.65)
+
+
 def _cv8000(folder: Path) -> dict[Place, Path]:
     pattern = (
         r"_(?P<well>[A-H]\d\d)_T(?P<t>\d{4})F(?P<f>\d{3})L01A\d\dZ(?P<z>\d\d)C(?P<c>\d\d)"
@@ -158,6 +175,7 @@ def _cv8000(folder: Path) -> dict[Place, Path]:
     return files
 
 
+@pytest.mark.slow
 def test_cv8000_whose_camera_was_dead(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "cv8000"
     files = _cv8000(folder)
@@ -165,12 +183,14 @@ def test_cv8000_whose_camera_was_dead(shared_data: Path, tmp_path: Path) -> None
     name = next(iter(files.values())).name.rpartition(f"_{wells[0]}_")[0]
     ended, plate = _ingest(tmp_path, folder, name, wells)
     told(ended, 4, "PLATE_DARK", name, "lamp")
+    told(_ingest(tmp_path, folder, name, wells)[0], 4, "PLATE_DARK")  # kept, told again
     _hold_to_files(plate, files)
     records = (folder / "plate").rglob("MeasurementData.mlf")
     text = next(records).read_text("utf-8-sig")
     assert len(files) == text.count('bts:Type="IMG"') == 96
 
 
+@pytest.mark.slow
 def test_dead_planes_are_quarantined_and_not_scored(
     shared_data: Path, tmp_path: Path
 ) -> None:
