@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from plates.planes import PlaneError
 from plates.problems import InputError
 from plates.readers import READERS, tiff
-from plates.readers.tiff import LARGEST_PLANE_PX, read_header, read_pixels
+from plates.readers.tiff import LARGEST_PLANE_PX, read_header, read_pages
 from plates.readers.tiff_folder import scan
 from plates.wells import PlateFormat, Well
 
@@ -120,7 +120,7 @@ def test_pixels_come_back_in_native_order(
         metadata=axes,
         photometric="minisblack",
     )
-    read = read_pixels(path)
+    read = np.stack(read_pages(path, [None]))
     assert read.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(read, pixels)
     assert read_header(path).shape == shape[1:]
@@ -207,4 +207,4 @@ def test_a_damaged_file_gives_a_reason_and_no_pixels(
     monkeypatch.setattr(tiff, "MOST_PLANES", 60)
     make(tmp_path / "a.tif")
     with pytest.raises(PlaneError, match=match):
-        read_pixels(tmp_path / "a.tif")
+        read_pages(tmp_path / "a.tif", [None])

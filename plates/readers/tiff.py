@@ -73,11 +73,6 @@ def read_pages(
     return planes
 
 
-def read_pixels(path: Path | str) -> np.ndarray[Any, Any]:
-    """Pixels (plane, y, x) of every page; PlaneError as `read_pages`."""
-    return np.stack(read_pages(path, [None]))
-
-
 def description(path: Path | str) -> str:
     """The first page's text, '' if it has none; PlaneError if the file is damaged."""
     path = Path(path)
@@ -245,6 +240,3 @@ def check_pixels(plane: np.ndarray[Any, Any], path: Path) -> None:
 def _has_run(rows: np.ndarray[Any, Any]) -> bool:
     """Whether two of the sorted rows are neighbours."""
     return bool((np.diff(rows) == 1).any())
-
-
-TiffError = PlaneError  # until every caller names it so
