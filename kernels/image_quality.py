@@ -45,7 +45,8 @@ def power_slope(planes: Planes) -> PerChannel:
     short waves, so the slope falls; gain and offset change no slope. Here the power is
     the mean over tiles of TILE pixels under a Hann window, in place of one spectrum of
     the whole field: cheaper, and the rim's jump and the lamp's shape stay out of it.
-    Waves from a sixteenth to half a cycle a pixel (LONGEST a tile to Nyquist).
+    Waves from a sixteenth to half a cycle a pixel (LONGEST a tile to Nyquist). A
+    field so blurred that noise alone is left reads as flat as an empty one.
     """
     tile = _tile_side(planes.shape[1:])
     if tile < 8:

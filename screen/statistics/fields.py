@@ -41,7 +41,8 @@ def flag_fields(
 
     A blurred field has a lower power slope and a lower local variance, in one channel:
     two looks at one thing, so that odd cells alone flag nothing. A blank one is darker
-    than its plate and has little contrast. All z are against every field of the plate,
+    than its plate and has little contrast. Where the background is raised too, what is
+    bright is the compound, not debris. All z are against every field of the plate,
     by median and 1.4826 MAD.
     """
     slope, light = _z(measures["slope"]), _z(_log(measures["local_variance"]))
@@ -60,7 +61,8 @@ def flag_fields(
             "BLANK": blank,
             "BACKGROUND": (np.abs(background) > rules.background_z_max) & ~blank,
             "DEBRIS": (debris > rules.debris_z_max)
-            & (measures["debris"] > rules.debris_min),
+            & (measures["debris"] > rules.debris_min)
+            & ~(background > rules.background_z_max),
         }
         gone = found | {"IMG_SATURATED": measures["saturated"] > rules.saturated_max}
     n = len(slope)
