@@ -4,6 +4,7 @@ A way is a mutator with a carrier: the table is spoiled, or the text of its file
 bytes. `spoil` writes the file; `verdict` holds what `read_map` made of it to the clean map.
 """
 
+import contextlib
 import gzip
 import random
 import re
@@ -34,8 +35,10 @@ CARRIERS = (*SEPARATORS, "xlsx", "parquet")
 
 @dataclass(frozen=True)
 class Spoiled:
-    """A spoiled file; `may_differ` says in how many rows a byte may have changed a cell
-    into another good one, which nothing can see."""
+    """A spoiled file; `may_differ` says in how many rows a byte may have changed one
+    column's cell into another good one. Nothing can see that: text has no checksum, and
+    Parquet has one only where its writer was asked for it (a page may serve all rows).
+    """
 
     path: Path
     way: str
@@ -242,10 +245,10 @@ def number_written_otherwise(d: Draw) -> None:
         f">{number}",
         f"{number} uM",
         f"+{number}",
-        f"{float(number):e}",
+        f"{float(number):.16e}",
     ]
     ways += [
-        f"{float(number):.6f}",
+        f"{float(number):.18f}",
         f"{round(float(number) * 1000)}.000",
         f"~{number}",
         f"-{number}",
@@ -558,8 +561,10 @@ def spoil(
     if name in TABLE:
         TABLE[name](d)
     if then in TABLE and tuple(d.table[0]) == HEADER:
-        # The second must find its columns where they were, or it would edit others.
-        TABLE[then](d)
+        # The second must find its columns where they were, or it would edit others;
+        # cells that the first has made unreadable it leaves alone.
+        with contextlib.suppress(ValueError):
+            TABLE[then](d)
     path = folder / f"map.{carrier}"
     if carrier in SEPARATORS:
         text = "".join(SEPARATORS[carrier].join(row) + d.newline for row in d.table)
@@ -572,7 +577,7 @@ def spoil(
     may_differ = 0
     if name in BYTES:
         path.write_bytes(BYTES[name](d.rng, path.read_bytes()))
-        may_differ = 1 if carrier == "csv" else 0
+        may_differ = {"csv": 1, "parquet": len(clean)}.get(carrier, 0)
     return Spoiled(path, f"{name} {carrier} {seed} {then}".strip(), may_differ)
 
 
