@@ -249,7 +249,6 @@ def number_written_otherwise(d: Draw) -> None:
     ]
     ways += [
         f"{float(number):.18f}",
-        f"{round(float(number) * 1000)}.000",
         f"~{number}",
         f"-{number}",
         f" {number} ",
@@ -563,7 +562,7 @@ def spoil(
     if then in TABLE and tuple(d.table[0]) == HEADER:
         # The second must find its columns where they were, or it would edit others;
         # cells that the first has made unreadable it leaves alone.
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, IndexError):
             TABLE[then](d)
     path = folder / f"map.{carrier}"
     if carrier in SEPARATORS:

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import openpyxl
@@ -16,6 +17,7 @@ from plates.problems import InputError
 from plates.wells import PlateFormat, Well
 from tests.catalogue import HEADER, Ended, Lab, make_lab, map_lines, run_verb, told
 from tests.map_files import workbook
+from tests.score_tables import Screen, draw
 
 WELLS = ("A01", "A02", "A03", "B01", "B02", "B03")
 LINES = map_lines(("P1",), WELLS)
@@ -113,7 +115,7 @@ def test_C04_without_controls_training_is_refused_and_robust_z_stays(
     ended = run_verb("train", f"campaign={own.out}", f"out={tmp_path / 'model'}")
     told(ended, 3, "PLATE_NO_CONTROLS", "no healthy control wells", "mark such wells")
     told(own.score(), 0)
-    told(own.call(), 0)
+    told(own.call("decision.min_cells=1"), 0)
     assert own.hits()["rescue"].is_null().all()
     assert own.hits()["robust_z"].is_not_null().any()
 
@@ -376,3 +378,71 @@ def test_C24_a_treated_well_needs_a_plain_positive_number(
 def test_C24_zero_is_fine_for_a_control(lab: Lab, tmp_path: Path) -> None:
     lines = [line.replace(",,vehicle", "DMSO,0,vehicle") for line in LINES]
     accepted(lab, text(tmp_path, lines))
+
+
+def mirrored(frame: pl.DataFrame, plate: str) -> pl.DataFrame:
+    """The map of 384-well plates, one plate's read from the wrong side."""
+    wells = [
+        str(Well(well.row, 23 - well.column)) if name == plate else str(well)
+        for name, text in frame.select("plate", "well").rows()
+        for well in [Well.parse(text)]
+    ]
+    return frame.with_columns(pl.Series("well", wells))
+
+
+def called(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, plate_map: pl.DataFrame, *more: str
+) -> tuple[Ended, pl.DataFrame, pl.DataFrame]:
+    """Call a drawn screen of two plates under this map; what was said, hits, plates."""
+    scores, _, _ = draw(Screen(seed=5))
+    campaign = SimpleNamespace(
+        root=folder,
+        format=PlateFormat.of(384),
+        plates=[SimpleNamespace(plate=p) for p in ("P01", "P02")],
+        map=SimpleNamespace(frame=plate_map),
+        library=None,
+    )
+    monkeypatch.setattr("screen.call.Campaign.open", lambda root: campaign)
+    monkeypatch.setattr("screen.call.headers_of", lambda run, plates: [])
+    monkeypatch.setattr("screen.call.scores_of", lambda headers: scores)
+    (folder / "runs/r").mkdir(parents=True, exist_ok=True)
+    words = (f"runs={folder / 'runs'}", "run=r", "campaign=c")
+    ended = run_verb("call", *words, *more)
+    tables = [
+        pl.read_parquet(folder / f"runs/r/{n}.parquet") for n in ("hits", "plates")
+    ]
+    return ended, tables[0], tables[1]
+
+
+def test_C22_a_plate_read_from_the_wrong_side_makes_no_hits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, plate_map, _ = draw(Screen(seed=5))
+    ended, hits, plates = called(monkeypatch, tmp_path, mirrored(plate_map, "P02"))
+    told(ended, 0, "MAP_ORIENTATION_SUSPECT", "P02", "mirrored left to right", "check")
+    assert dict(plates.select("plate", "verdict").rows())["P02"] == "fail"
+    flagged = hits.filter(pl.col("flags").str.contains("MAP_ORIENTATION_SUSPECT"))
+    assert set(flagged["plate"]) == {"P02"}
+    assert flagged.height == hits.filter(plate="P02").height
+
+
+def test_C22_a_map_the_right_way_round_is_believed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, plate_map, _ = draw(Screen(seed=5))
+    ended, hits, _ = called(monkeypatch, tmp_path, plate_map)
+    told(ended, 0)
+    assert "MAP_ORIENTATION_SUSPECT" not in ended.text
+    assert not hits["flags"].str.contains("MAP_ORIENTATION").any()
+
+
+def test_C22_wells_that_the_map_excludes_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, plate_map, _ = draw(Screen(seed=5))
+    is_first = (pl.col("plate") == "P01") & (pl.col("well") == "C05")
+    reason = pl.when(is_first).then(pl.lit("transfer failed"))
+    marked = plate_map.with_columns(excluded=reason)
+    _, hits, _ = called(monkeypatch, tmp_path, marked)
+    flagged = hits.filter(pl.col("flags").str.contains("MAP_WELL_EXCLUDED"))
+    assert flagged.select("plate", "well").rows() == [("P01", "C05")]
