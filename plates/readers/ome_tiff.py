@@ -136,6 +136,7 @@ class _Reading:
             raise InputError(self.problems)
         planes = self.rows.frame()
         used = set(planes["path"])
+        used |= {f"{self.root.root}/{name}" for name in self.damaged}
         ignored = [n for n in self.root.files if f"{self.root.root}/{n}" not in used]
         remedy = "none needed if they are no images of the plate"
         return Scan(
@@ -207,8 +208,9 @@ class _Reading:
                 return
         groups = self.groups.get(name)
         why = "its planes are left out"
-        problem = Problem(error.code, name, error.found, why, "copy the file again")
         place = groups and self._place(name, None, groups)
+        where = f"{place.plate}/{place.well}/f{place.field}" if place else name
+        problem = Problem(error.code, where, error.found, why, "copy the file again")
         if place:
             well = str(place.well)
             self.faults.append(FieldFault(place.plate, well, place.field, problem))
