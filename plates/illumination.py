@@ -16,6 +16,7 @@ from plates.store_plate import Plate
 GRID_PX = 48  # longest side of an estimated profile: light changes slowly
 PROFILE = "illumination.npy"
 FACTS = "illumination.json"
+LEAST_FIELDS = 8  # of fewer, cells stay in the median and pass for light
 _LARGEST_GRID_PX = 64
 _DEGREE = 4
 _LARGEST_FACTS_BYTES = 1_000_000
@@ -97,12 +98,18 @@ def read_profile(plate: Plate) -> Profile:
     """The plate's estimated profile (c, n, m), a coarse grid of equal tiles, mean 1.
 
     Raises InputError (ILLUM_INVALID) if there is none, if it is of fields of another
-    size, or if a value is not finite and above zero.
+    size or of fewer than `LEAST_FIELDS`, or if a value is not finite and above zero.
     """
     facts = _read_facts(plate)
     due = (list(plate.field_shape), list(plate.channels))
     if (facts.get("field_shape"), facts.get("channels")) != due:
         found = f"a profile of {facts.get('field_shape')} {facts.get('channels')}, the plate has {due[0]} {due[1]}"
+        raise _invalid(plate.plate, found)
+    n_fields = dict(zip(plate.channels, facts.get("n_fields") or (), strict=False))
+    few = [c for c in plate.channels if n_fields.get(c, 0) < LEAST_FIELDS]
+    if few:
+        counts = ", ".join(f"{n_fields.get(c, 0)} of {c}" for c in few)
+        found = f"estimated from {counts}; {LEAST_FIELDS} usable fields are needed"
         raise _invalid(plate.plate, found)
     profile = _load(plate.path / PROFILE, plate.plate)
     _check(profile, plate, plate.plate)

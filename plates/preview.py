@@ -196,8 +196,9 @@ class _Page:
         fields = "1 field" if spec.n_fields == 1 else f"{spec.n_fields} fields"
         about = (
             f"{len(spec.wells)} wells x {fields} of {y} x {x} px, "
-            f"{x * spec.pixel_size_um:,.0f} um wide; the middle one is shown"
+            f"{x * spec.pixel_size_um:,.0f} um wide"
         )
+        about += "; the middle one is shown" if spec.n_fields > 1 else ""
         middle = self.margin // 2 + self.font_px // 2
         self._line((self.margin, middle), spec.plate, _TEXT, large)
         left = self.margin + self.font_px + self._width(spec.plate, large)

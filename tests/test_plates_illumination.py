@@ -113,6 +113,13 @@ def other_size(folder: Path) -> None:
     (folder / FACTS).write_text(json.dumps(facts))
 
 
+def few_fields(folder: Path) -> None:
+    """Say that hardly any field was usable."""
+    facts = json.loads((folder / FACTS).read_text())
+    facts["n_fields"] = [9, 3]
+    (folder / FACTS).write_text(json.dumps(facts))
+
+
 def one_zero(profile: Array) -> Array:
     """A single value of zero."""
     profile[1, 3, 3] = 0
@@ -123,6 +130,7 @@ SPOILED: dict[str, tuple[Any, str]] = {
     "missing": (lambda f: (f / PROFILE).unlink(), "no profile"),
     "no facts": (lambda f: (f / FACTS).unlink(), "no profile"),
     "other size": (other_size, "512"),
+    "few fields": (few_fields, "estimated from 3 of phase; 8 usable"),
     "channels": (spoil(lambda p: p[:1]), "2 channels are due"),
     "zero": (spoil(one_zero), r"P1/phase: 1 of 120 values are not above zero"),
     "not finite": (spoil(lambda p: p * np.nan), r"P1/DNA.*not finite"),
