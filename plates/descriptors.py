@@ -50,6 +50,8 @@ def descriptors(molecule: Chem.Mol, n_alerts: int) -> dict[str, float | None]:
 
 def _n_aromatic_rings(molecule: Chem.Mol) -> int:
     """Rings left when aliphatic ring atoms are gone, which is how QED counts them."""
+    if not molecule.HasSubstructMatch(QED.AliphaticRings):
+        return molecule.GetRingInfo().NumRings()
     return len(
         Chem.GetSSSR(Chem.DeleteSubstructs(Chem.Mol(molecule), QED.AliphaticRings))
     )

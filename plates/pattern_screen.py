@@ -5,8 +5,9 @@ that has too few of one cannot match. Only the patterns left over are matched by
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,15 @@ from plates.smarts_terms import (
     split_terms,
 )
 
-Row = NDArray[np.uint8]
-BondKey = tuple[AtomFacts, AtomFacts, BondFacts]
+K = TypeVar("K", bound=Hashable)
+# Element, aromaticity, hydrogens, neighbours, charge and size of the smallest ring.
+AtomKind = tuple[int, bool, int, int, int, int]
+# Kinds of both ends, order, and size of the smallest ring.
+BondKind = tuple[int, int, Chem.BondType, int]
+# SMARTS, number of neighbours and size of the smallest ring (0 for none) in the pattern.
+AtomNeed = tuple[str, int, int]
+# Both ends, SMARTS, and size of the smallest ring in the pattern.
+BondNeed = tuple[AtomNeed, AtomNeed, str, int]
 _SIGNS = {
     Chem.BondType.SINGLE: "-",
     Chem.BondType.DOUBLE: "=",
@@ -30,6 +38,7 @@ _SIGNS = {
     Chem.BondType.AROMATIC: ":",
 }
 _MAX_KINDS = 20_000
+_LARGE_RING = 9
 
 
 class PatternScreen:
@@ -43,65 +52,141 @@ class PatternScreen:
         needs = [_needs(form) for form in self.patterns]
         atoms = sorted({key for atoms, _ in needs for key in atoms})
         bonds = sorted({key for _, bonds in needs for key in bonds})
-        self.atom_judges = [atom_judge(key) for key in atoms]
-        signs = sorted({sign for _, sign, _ in bonds})
-        self.bond_judges = [bond_judge(sign) for sign in signs]
-        at = {key: place for place, key in enumerate(atoms)}
-        self.ends = (
-            np.array([at[first] for first, _, _ in bonds], int),
-            np.array([at[second] for _, _, second in bonds], int),
-        )
-        self.signs = np.array([signs.index(sign) for _, sign, _ in bonds], int)
-        at_bond = {key: place for place, key in enumerate(bonds)}
-        self.needs = (
-            _Needs([{at[key]: n for key, n in need.items()} for need, _ in needs]),
-            _Needs([{at_bond[key]: n for key, n in need.items()} for _, need in needs]),
-        )
-        self.atom_rows: dict[AtomFacts, Row] = {}
-        self.bond_rows: dict[BondKey, Row] = {}
+        self.make_judges = partial(_Judges, atoms, bonds)
+        self.judges = self.make_judges()
+        at_atom = {key: place for place, key in enumerate(atoms)}
+        at_bond = {key: len(atoms) + place for place, key in enumerate(bonds)}
+        wanted = [
+            {at_atom[key]: n for key, n in of_atoms.items()}
+            | {at_bond[key]: n for key, n in of_bonds.items()}
+            for of_atoms, of_bonds in needs
+        ]
+        self.whats = np.array([what for need in wanted for what in need])
+        self.counts = np.array([n for need in wanted for n in need.values()], np.int16)
+        self.starts = np.cumsum([0, *(len(need) for need in wanted[:-1])])
 
     def found_in(self, molecule: Chem.Mol) -> list[int]:
-        """The places of the patterns that the molecule holds."""
-        return list(
-            dict.fromkeys(
-                self.places[form]
-                for form in self._possible(molecule)
-                if molecule.HasSubstructMatch(self.patterns[form])
+        """The places of the patterns that the molecule holds; it must be sanitised."""
+        has, places, patterns = molecule.HasSubstructMatch, self.places, self.patterns
+        found = [places[n] for n in self.possible(molecule) if has(patterns[n])]
+        return list(dict.fromkeys(found))
+
+    def possible(self, molecule: Chem.Mol) -> list[int]:
+        """The forms of patterns for which the molecule has all the atoms and bonds."""
+        rings, judges = molecule.GetRingInfo(), self.judges
+        atoms = [
+            judges.atoms.place(
+                (
+                    atom.GetAtomicNum(),
+                    atom.GetIsAromatic(),
+                    atom.GetTotalNumHs(),
+                    atom.GetDegree(),
+                    atom.GetFormalCharge(),
+                    min(rings.MinAtomRingSize(n), _LARGE_RING),
+                )
             )
-        )
+            for n, atom in enumerate(molecule.GetAtoms())
+        ]
+        bonds = [
+            judges.bonds.place(
+                (
+                    atoms[bond.GetBeginAtomIdx()],
+                    atoms[bond.GetEndAtomIdx()],
+                    bond.GetBondType(),
+                    min(rings.MinBondRingSize(n), _LARGE_RING),
+                )
+            )
+            for n, bond in enumerate(molecule.GetBonds())
+        ]
+        there = np.concatenate([judges.atoms.total(atoms), judges.bonds.total(bonds)])
+        if len(judges.bonds.known) > _MAX_KINDS:
+            self.judges = self.make_judges()
+        enough = there[self.whats] >= self.counts
+        met = np.logical_and.reduceat(enough, self.starts)
+        return np.flatnonzero(met).tolist()
 
-    def _possible(self, molecule: Chem.Mol) -> list[int]:
-        if len(self.bond_rows) > _MAX_KINDS:
-            self.bond_rows.clear()
-        facts = [_atom_facts(atom) for atom in molecule.GetAtoms()]
-        atoms: NDArray[np.int16] = np.sum(
-            [self._atom_row(atom) for atom in facts], 0, np.int16
-        )
-        rows = [self._bond_row(bond, facts) for bond in molecule.GetBonds()]
-        rows = rows or [np.zeros(len(self.signs), np.uint8)]
-        bonds: NDArray[np.int16] = np.sum(rows, 0, np.int16)
-        fits = self.needs[0].met_by(atoms) & self.needs[1].met_by(bonds)
-        return [int(place) for place in np.flatnonzero(fits)]
 
-    def _atom_row(self, atom: AtomFacts) -> Row:
-        row = self.atom_rows.get(atom)
-        if row is None:
-            judged = [judge(atom) is not False for judge in self.atom_judges]
-            row = self.atom_rows[atom] = np.array(judged, np.uint8)
-        return row
+class _Rows(Generic[K]):
+    """For each kind of atom or bond met so far, the needs that it may serve."""
 
-    def _bond_row(self, bond: Chem.Bond, facts: list[AtomFacts]) -> Row:
-        sign = _SIGNS.get(bond.GetBondType(), "?")
-        ends = facts[bond.GetBeginAtomIdx()], facts[bond.GetEndAtomIdx()]
-        key = (*ends, BondFacts(sign, bond.IsInRing()))
-        row = self.bond_rows.get(key)
-        if row is None:
-            first, second = (self._atom_row(end) for end in ends)
-            one, other = self.ends
-            fits = first[one] & second[other] | second[one] & first[other]
-            kind = [judge(key[2]) is not False for judge in self.bond_judges]
-            row = self.bond_rows[key] = fits & np.array(kind, np.uint8)[self.signs]
-        return row
+    def __init__(self, width: int, make: Callable[[K], list[bool]]) -> None:
+        self.make = make
+        self.known: dict[K, int] = {}
+        self.table = np.zeros((64, width), np.uint8)
+
+    def place(self, key: K) -> int:
+        """The row of a kind."""
+        place = self.known.get(key)
+        return self._add(key) if place is None else place
+
+    def _add(self, key: K) -> int:
+        n = len(self.known)
+        if n == len(self.table):
+            self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+        self.table[n] = self.make(key)
+        self.known[key] = n
+        return n
+
+    def total(self, places: list[int]) -> NDArray[np.int16]:
+        """How many atoms or bonds may serve each need."""
+        found: NDArray[np.int16] = np.add.reduce(self.table[places], 0, np.int16)
+        return found
+
+
+class _Judges:
+    """Judges the kinds of atoms and bonds for the needs of all patterns."""
+
+    def __init__(self, atoms: list[AtomNeed], bonds: list[BondNeed]) -> None:
+        self.atom_needs = [(atom_judge(smarts), n, ring) for smarts, n, ring in atoms]
+        at = {key: place for place, key in enumerate(atoms)}
+        self.ends = [(at[one], at[other]) for one, other, _, _ in bonds]
+        self.bond_needs = [(bond_judge(smarts), ring) for _, _, smarts, ring in bonds]
+        self.atoms = _Rows(len(atoms), self._atom)
+        self.bonds = _Rows(len(bonds), self._bond)
+
+    def _atom(self, kind: AtomKind) -> list[bool]:
+        number, is_aromatic, n_hydrogens, degree, charge, ring = kind
+        facts = AtomFacts(number, is_aromatic, n_hydrogens, degree, charge, ring > 0)
+        return [
+            degree >= n and _fits(ring, size) and judge(facts) is not False
+            for judge, n, size in self.atom_needs
+        ]
+
+    def _bond(self, kind: BondKind) -> list[bool]:
+        first, second = self.atoms.table[kind[0]], self.atoms.table[kind[1]]
+        facts = BondFacts(_SIGNS.get(kind[2], "?"), kind[3] > 0)
+        return [
+            bool(first[one] & second[other] | second[one] & first[other])
+            and _fits(kind[3], size)
+            and judge(facts) is not False
+            for (one, other), (judge, size) in zip(
+                self.ends, self.bond_needs, strict=True
+            )
+        ]
+
+
+def _fits(ring: int, size: int) -> bool:
+    """Whether a smallest ring may lie in a pattern's ring of this size (0: in none).
+
+    What lies in a cycle of n bonds lies in a ring of at most n of any smallest set.
+    """
+    return size == 0 or 0 < ring <= min(size, _LARGE_RING)
+
+
+def _needs(pattern: Chem.Mol) -> tuple[Counter[AtomNeed], Counter[BondNeed]]:
+    """How many atoms and bonds of each kind a pattern asks for."""
+    Chem.GetSymmSSSR(pattern)
+    rings = pattern.GetRingInfo()
+    atoms = [
+        (atom.GetSmarts(), atom.GetDegree(), rings.MinAtomRingSize(n))
+        for n, atom in enumerate(pattern.GetAtoms())
+    ]
+    bonds = Counter[BondNeed]()
+    for n, bond in enumerate(pattern.GetBonds()):
+        ends = atoms[bond.GetBeginAtomIdx()], atoms[bond.GetEndAtomIdx()]
+        sign = bond.GetSmarts()  # type: ignore[call-arg]
+        bonds[min(ends), max(ends), sign, rings.MinBondRingSize(n)] += 1
+    return Counter(atoms), bonds
 
 
 def _forms(pattern: Chem.Mol) -> list[Chem.Mol]:
@@ -113,43 +198,3 @@ def _forms(pattern: Chem.Mol) -> list[Chem.Mol]:
     if not all(is_recursion(part) for part in parts):
         return [pattern]
     return [Chem.MolFromSmarts(part[2:-1]) for part in parts]
-
-
-class _Needs:
-    """How much of what each pattern needs; a pattern may need nothing."""
-
-    def __init__(self, needs: Sequence[dict[int, int]]) -> None:
-        self.whats = np.array([what for need in needs for what in need], int)
-        self.counts = np.array([n for need in needs for n in need.values()], np.int16)
-        ends = np.cumsum([len(need) for need in needs])
-        self.bounds = np.concatenate([[0], ends])
-
-    def met_by(self, there: NDArray[Any]) -> NDArray[np.bool_]:
-        """Which patterns find as much of everything as they need."""
-        lacking = np.concatenate([[0], np.cumsum(there[self.whats] < self.counts)])
-        met: NDArray[np.bool_] = lacking[self.bounds[1:]] == lacking[self.bounds[:-1]]
-        return met
-
-
-def _needs(
-    pattern: Chem.Mol,
-) -> tuple[Counter[str], Counter[tuple[str, str, str]]]:
-    """How many atoms and bonds of each kind a pattern asks for."""
-    atoms = [atom.GetSmarts() for atom in pattern.GetAtoms()]
-    bonds = Counter[tuple[str, str, str]]()
-    for bond in pattern.GetBonds():
-        ends = atoms[bond.GetBeginAtomIdx()], atoms[bond.GetEndAtomIdx()]
-        sign = bond.GetSmarts()  # type: ignore[call-arg]
-        bonds[min(ends), sign, max(ends)] += 1
-    return Counter(atoms), bonds
-
-
-def _atom_facts(atom: Chem.Atom) -> AtomFacts:
-    return AtomFacts(
-        atom.GetAtomicNum(),
-        atom.GetIsAromatic(),
-        atom.GetTotalNumHs(),
-        atom.GetDegree(),
-        atom.GetFormalCharge(),
-        atom.IsInRing(),
-    )
