@@ -114,7 +114,9 @@ def _conflict(
         + ", ".join(f"{name} {pair[side]}" for name, pair in wrong.items())
         for side, source in enumerate((one, two))
     ]
-    remedy = "correct one of the two maps, or give only the one that is true"
+    remedy = (
+        "correct one of them; or remove the campaign's and give the maps of all plates"
+    )
 
     return problem("MAP_CONFLICT", where, "; ".join(said), remedy)
 
@@ -150,6 +152,10 @@ def join_map(plan: Plan, present: Collection[str]) -> None:
     unimaged = sorted(mapped - in_source - {*present})
     if plan.settings.plate and plan.scan is not None:
         unimaged = [p for p in unimaged if p not in set(plan.scan.planes["plate"])]
+    for plate in sorted({*present} - mapped):
+        found = "a plate of the campaign that is not in the map"
+        remedy = "add its wells to the map, or give its map too: map=[ONE,TWO]"
+        plan.refuse("MAP_PLATE_UNKNOWN", plate, found, remedy)
     _refuse_unmapped(plan, unmapped, unimaged, is_all=not images & mapped)
     for plate in unimaged:
         found = "a plate of the map without images"

@@ -236,6 +236,23 @@ def test_C25_a_map_that_belies_the_campaigns_own_is_refused(tmp_path: Path) -> N
     assert _plates(lab) == ["P1"]
 
 
+def test_C25_a_map_corrected_on_purpose_takes_the_place_of_the_campaigns(
+    tmp_path: Path,
+) -> None:
+    lab = make_lab(tmp_path, ("P1", "P2"), n_fields=1)
+    told(lab.ingest("plate=[P1]"), 0)
+    (lab.out / "map.csv").unlink()
+    whole = lab.map.read_text().replace("P1,A03,C02,10", "P1,A03,C02,20")
+    lab.edit_map(
+        lambda text: "".join(x for x in text.splitlines(True) if "P1" not in x)
+    )
+    told(lab.ingest("plate=[P2]"), 3, "MAP_PLATE_UNKNOWN", "P1", "campaign")
+
+    lab.map.write_text(whole)
+    told(lab.ingest(), 0)
+    assert lab.campaign().map.for_plate("P1").frame["concentration_um"][2] == 20
+
+
 def test_C25_replicate_plates_may_hold_their_compounds_elsewhere(
     tmp_path: Path,
 ) -> None:
