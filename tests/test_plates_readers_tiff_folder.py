@@ -1,5 +1,6 @@
 """The TIFF-folder reader: names to wells, and files that must not become pixels."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,36 @@ def test_a_pattern_that_does_not_fit_is_refused(
     touch(tmp_path, "a.tif", "b.tif")
     with pytest.raises(InputError, match=match):
         scan(tmp_path, pattern)
+
+
+def test_names_that_are_no_text_and_deep_folders_end_nothing(tmp_path: Path) -> None:
+    deep = tmp_path / "/".join(["d"] * 300)
+    os.makedirs(deep)
+    touch(deep, "P1_A01_s1_w1.tif")
+    with open(os.fsencode(tmp_path) + b"/P1_B01_s1_w1\xff.tif", "wb"):
+        pass
+    found = scan(tmp_path, r"(?P<plate>P1)_(?P<well>[A-B]01).*\.tif")
+    assert set(found.planes["well"]) == {"A01", "B01"}
+    assert r"w1\xff" in found.planes["path"].sort()[0] + found.planes["path"].sort()[1]
+
+
+@pytest.mark.parametrize(
+    ("row", "well"), [("01", "A01"), ("27", "AA01"), ("32", "AF01")]
+)
+def test_rows_may_be_numbers(tmp_path: Path, row: str, well: str) -> None:
+    touch(tmp_path, f"r{row}c01.tif")
+    found = scan(tmp_path, r"r(?P<row>\d+)c(?P<col>\d+)\.tif")
+    assert found.planes["well"].to_list() == [well]
+    touch(tmp_path, "r33c01.tif")
+    with pytest.raises(InputError, match=r"IMG_WELL_INVALID.*row 33"):
+        scan(tmp_path, r"r(?P<row>\d+)c(?P<col>\d+)\.tif")
+
+
+def test_site_z_and_time_are_read(tmp_path: Path) -> None:
+    touch(tmp_path, "A01_s2_z3_t4.tif")
+    pattern = r"(?P<well>A01)_s(?P<site>\d)_z(?P<z>\d)_t(?P<t>\d)\.tif"
+    row = scan(tmp_path, pattern).planes.row(0, named=True)
+    assert (row["field"], row["z"], row["t"], row["page"]) == ("2", "3", "4", None)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:

@@ -66,14 +66,27 @@ class Folder:
         return self._folded.get(os.path.normpath(name).casefold())
 
 
-def _walk(folder: Path, below: str = "") -> Iterator[str]:
-    with os.scandir(folder / below) as entries:
-        for entry in entries:
-            name = f"{below}/{entry.name}" if below else entry.name
+def _walk(root: Path) -> Iterator[str]:
+    """Paths of all files below a folder; links to folders are not followed."""
+    below = [""]
+    while below:
+        folder = below.pop()
+        for entry in _entries(root / folder):
+            name = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(folder, name)
+                below.append(name)
             elif entry.is_file():
-                yield name
+                # Bytes that are no UTF-8 can be shown, and open no file.
+                yield name.encode("utf-8", "backslashreplace").decode()
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError as error:
+        found = error.strerror or str(error)
+        raise InputError(refusal("FILE_UNREADABLE", folder, found)) from error
 
 
 def index_files(root: Path, is_index: Callable[[str], bool]) -> list[Path]:
@@ -83,12 +96,11 @@ def index_files(root: Path, is_index: Callable[[str], bool]) -> list[Path]:
     for _ in range(_DEEPEST_INDEX + 1):
         below: list[Path] = []
         for folder in folders:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        below.append(Path(entry.path))
-                    elif is_index(entry.name) and not entry.name.startswith("."):
-                        found.append(Path(entry.path))
+            for entry in _entries(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(Path(entry.path))
+                elif is_index(entry.name) and not entry.name.startswith("."):
+                    found.append(Path(entry.path))
         folders = below
     return sorted(found)
 

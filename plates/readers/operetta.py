@@ -109,7 +109,7 @@ class _Export:
         if self.misnamed:
             raise index_mismatch(facts.plate, self.misnamed)
         if not self.rows and not self.missing and not self.failed:
-            found = f"{self.n_images} images are listed, none of them a signal"
+            found = "no image of a well is listed"
             raise InputError(refusal("EXPORT_INVALID", self.index, found))
         tokens = self._tokens()
         planes = self.rows.frame().with_columns(
@@ -148,11 +148,11 @@ class _Export:
 
     def _take_image(self, record: Record) -> None:
         texts, channel = record.texts, record.texts["ChannelID"]
-        self.n_images += 1
         if common := self.per_channel.get(channel):
             texts = {**common, **texts}
         if texts.get("ImageType", "Signal") != "Signal":
             return  # a reference or dark image, no image of the well
+        self.n_images += 1
         well = self._well(texts["Row"], texts["Col"])
         self.names[channel] = texts.get("ChannelName", "").strip()
         state = texts.get("State", "Ok")
