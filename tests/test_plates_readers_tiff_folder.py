@@ -98,7 +98,9 @@ def test_names_that_are_no_text_and_deep_folders_end_nothing(tmp_path: Path) -> 
         pass
     found = scan(tmp_path, r"(?P<plate>P1)_(?P<well>[A-B]01).*\.tif")
     assert set(found.planes["well"]) == {"A01", "B01"}
-    assert r"w1\udcff" in found.planes["path"].sort()[0] + found.planes["path"].sort()[1]
+    assert (
+        r"w1\udcff" in found.planes["path"].sort()[0] + found.planes["path"].sort()[1]
+    )
 
 
 @pytest.mark.parametrize(
