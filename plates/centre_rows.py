@@ -19,6 +19,8 @@ _FIELD = ("field", "site", "metadata_site", "metadata_field", "metadata_fieldid"
 _Y = ("y_px", "location_center_y", "areashape_center_y", "centroid_y_px")
 _Y_UM = ("y_um", "centroid_y_um")
 _NUMBER = "imagenumber"
+MOST_TOLD = 20
+"""Lines told of one fault: a column of words would fill the screen."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def read_rows(path: Path) -> CentreRows:
         x=pl.col(names[x_name]),
         line=pl.int_range(2, pl.len() + 2),
     )
-    frame = _numbers(frame, path)
+    frame = _numbers(frame, path, (names[y_name], names[x_name]))
     is_qupath = y_name.startswith("centroid_")
     if _NUMBER in names and not is_qupath:
         frame = _with_images(frame, path)
@@ -156,43 +158,43 @@ def _image(names: Mapping[str, str]) -> pl.Expr:
     return _text(names, files)
 
 
-def _numbers(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+def _numbers(frame: pl.DataFrame, path: Path, columns: Sequence[str]) -> pl.DataFrame:
     """y and x as numbers; both empty (or nan) means that nothing was found."""
+    bare = frame.with_columns(
+        pl.col(name).cast(pl.String).str.strip_chars().fill_null("")
+        for name in ("y", "x")
+    )
+    told = bare.with_columns(
+        pl.col(name).cast(pl.Float64, strict=False) for name in ("y", "x")
+    )
     problems = []
-    for name in ("y", "x"):
-        bare = pl.col(name).cast(pl.String).str.strip_chars().fill_null("")
-        told = frame.select(
-            "line", text=bare, value=bare.cast(pl.Float64, strict=False)
-        )
-        wrong = told.filter(
-            (pl.col("text") != "")
-            & (pl.col("value").is_null() | pl.col("value").is_infinite())
-        )
+    for name, column in zip(("y", "x"), columns, strict=True):
+        is_wrong = told[name].is_null() & (bare[name] != "")
+        is_wrong |= told[name].is_infinite().fill_null(False)
+        wrong = bare.filter(is_wrong).select("line", name).head(MOST_TOLD)
         problems += [
-            Problem(
-                "CENTRES_VALUE_INVALID",
-                f"{path.name}:{line} column {name}",
-                f"{text!r} is no number",
-                "a centre is two numbers, with a decimal point",
-                "correct the line",
-            )
-            for line, text in wrong.select("line", "text").head(20).iter_rows()
+            _no_number(f"{path.name}:{line} column {column}", f"{text!r} is no number")
+            for line, text in wrong.iter_rows()
         ]
-        frame = frame.with_columns(told["value"].fill_nan(None).alias(name))
-    halves = frame.filter(pl.col("y").is_null() != pl.col("x").is_null())
+    halves = bare.filter((pl.col("y") == "") != (pl.col("x") == ""))
     problems += [
-        Problem(
-            "CENTRES_VALUE_INVALID",
-            f"{path.name}:{line}",
-            "one of y and x is empty",
-            "a centre is two numbers; both empty says that nothing was found",
-            "correct the line",
-        )
-        for line in halves["line"].head(20)
+        _no_number(f"{path.name}:{line}", "one of y and x is empty")
+        for line in halves["line"].head(MOST_TOLD)
     ]
     if problems:
         raise InputError(problems)
-    return frame
+    return told.with_columns(pl.col("y", "x").fill_nan(None))
+
+
+def _no_number(where: str, found: str) -> Problem:
+    return Problem(
+        "CENTRES_VALUE_INVALID",
+        where,
+        found,
+        "a centre is two numbers with a decimal point; both empty says that nothing"
+        " was found",
+        "correct the line",
+    )
 
 
 def _with_images(frame: pl.DataFrame, path: Path) -> pl.DataFrame:

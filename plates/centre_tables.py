@@ -8,17 +8,26 @@ from pathlib import Path
 import polars as pl
 
 from plates.centre_rows import WHY, CentreRows, read_rows
-from plates.given_centres import SCHEMA, CentreTable
+from plates.given_centres import SCHEMA
+from plates.given_centres import CentreTable as CentreTable
 from plates.label_images import PICKLED, SUFFIXES, no_labels, read_label_rows
 from plates.name_patterns import fits
 from plates.problems import InputError, Problem
 from plates.store import Plate
 from plates.wells import Well
 
-_IMAGE = (
-    r"(?i)(?:(?P<plate>.*?)[ _-])?(?P<well>[A-P]\d{1,2}|\d{1,2}[A-P])"
-    r"(?:[ _-]*(?:f|s|site|field)[ _-]?(?P<field>\d+))?(?:[ _.-].*)?"
+_WELL_PART = r"(?i)(?:(?P<plate>.*?)[ _-])?(?P<well>[A-P]\d{1,2}|\d{1,2}[A-P])"
+_IMAGES = (
+    _WELL_PART + r"[ _-]?(?:f|s|site|field)[ _-]?(?P<field>\d{1,6})(?:[ _.-].*)?",
+    _WELL_PART + r"(?:[ _.-].*)?",
 )
+"""Common names of images, those with a field first: `f0` alone would pass for well F0."""
+_PLACES = dict.fromkeys(("plate", "well", "field", "to", "at"), pl.String) | {
+    "index": pl.Int64,
+    "um": pl.Float64,
+    "rows": pl.Int64,
+    "columns": pl.Int64,
+}
 _TURNED = re.compile(r"(\d{1,2})([A-Za-z]{1,2})")
 
 
@@ -88,7 +97,9 @@ def _named(rows: CentreRows, pattern: str) -> pl.DataFrame:
     chosen = frame if pattern else nameless
     names = [n for n in chosen["image"].unique(maintain_order=True) if n]
     bare = [n.replace("\\", "/").rsplit("/", 1)[-1] for n in names]
-    read = fits(pattern or _IMAGE, names if "/" in pattern else bare)
+    texts = names if "/" in pattern else bare
+    ways = [fits(way, texts) for way in ((pattern,) if pattern else _IMAGES)]
+    read = [next(filter(None, groups), None) for groups in zip(*ways, strict=True)]
     told = {
         name: (
             groups.get("plate", ""),
@@ -148,8 +159,7 @@ def _placed(
             continue
         y, x = plate.field_shape[1:]
         places.append((*texts, plate.plate, str(at), index, plate.pixel_size_um, y, x))
-    columns = ("plate", "well", "field", "to", "at", "index", "um", "rows", "columns")
-    table = pl.DataFrame(places, schema=list(columns), orient="row")
+    table = pl.DataFrame(places, schema=_PLACES, orient="row")
     joined = frame.join(table, on=["plate", "well", "field"], how="inner")
     unit = pl.col("um") if rows.is_um else pl.lit(1.0)
     joined = joined.with_columns(

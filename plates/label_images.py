@@ -21,11 +21,11 @@ LARGEST_PX = 2**28
 def label_centres(labels: NDArray[Any]) -> NDArray[np.float64]:
     """Centres [n 2] (y, x) of the pixels of each label above 0, by rising label."""
     flat = labels.ravel()
-    known = np.arange(int(flat.max(initial=0)) + 1)
-    if len(known) > flat.size:
-        # Labels may be sparse and huge; numbering them anew bounds the sums.
+    if (n := int(flat.max(initial=0)) + 1) <= flat.size:
+        known = np.arange(n)
+    else:  # labels may be sparse and huge; numbering them anew bounds the sums
         known, flat = np.unique(flat, return_inverse=True)
-    n = len(known)
+        n = len(known)
     area = np.bincount(flat, minlength=n)
     there = (known > 0) & (area > 0)
     axes = np.ogrid[: labels.shape[0], : labels.shape[1]]
