@@ -162,7 +162,7 @@ class _InProcess:
 def _no_children(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "B00" not in request.node.name:
+    if "a_whole_plate_goes" not in request.node.name:
         monkeypatch.setattr("screen.ingest.KillablePool", _InProcess)
 
 
@@ -170,7 +170,7 @@ both = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 
 
 @both
-def test_B00_a_whole_plate_goes_through_every_verb(tmp_path: Path, form: Form) -> None:
+def test_a_whole_plate_goes_through_every_verb(tmp_path: Path, form: Form) -> None:
     lab = _lab(tmp_path, form)
     told(_score(lab), 0)
     in_place = score_table(lab.runs / "r", ["P1"])

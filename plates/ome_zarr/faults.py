@@ -9,7 +9,11 @@ LARGEST_FIELD_PX = 1_000_000_000
 LARGEST_CHUNK_BYTES = 512 * 2**20
 MOST_CHUNKS = 1_000_000
 MOST_FIELDS_PER_WELL = 10_000
+MOST_FIELDS = 200_000
 MOST_LEVELS = 64
+
+# What comes of metadata that have the wrong form somewhere.
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 _REMEDIES = {
     "ARCHIVE_INVALID": "copy or write the archive again, or give the folder itself",

@@ -8,6 +8,7 @@ from typing import Any
 from plates.ome_zarr.faults import (
     LARGEST_FIELD_PX,
     LARGEST_PLANE_PX,
+    MALFORMED,
     MOST_LEVELS,
     over_limit,
     refusal,
@@ -84,7 +85,7 @@ def read_image(
         return _parse(store, key, group, where, levels=levels)
     except InputError:
         raise
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+    except MALFORMED as error:
         if isinstance(error, PlaneError):
             raise
         raise PlaneError("FIELD_META_INVALID", f"{where}: {error!r}") from None
@@ -193,7 +194,13 @@ def _level_doubts(
     doubts: list[str] = []
     larger = full.shape
     for path in paths[1:]:
-        found = _read_layout(store, join(key, path), zarr_format)
+        try:
+            found = _read_layout(store, join(key, path), zarr_format)
+        except InputError as error:
+            if error.problems[0].code.startswith("STORE_"):
+                raise
+            doubts.append(f"level {path!r}: {error.problems[0].found}")
+            continue
         if found is None:
             doubts.append(f"level {path!r} is not there")
             continue

@@ -1,6 +1,7 @@
 """How an array lies in its store: the raw JSON of Zarr v2 or v3, checked before any use."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,17 @@ import numpy as np
 from plates.ome_zarr.codecs import Chain, Step, check_codecs, step_of
 from plates.ome_zarr.faults import (
     LARGEST_CHUNK_BYTES,
+    MALFORMED,
     MOST_CHUNKS,
     over_limit,
     refusal,
 )
+from plates.problems import InputError
 
 _KINDS = "uif"
 _ITEM_BYTES = {"u": (1, 2, 4, 8), "i": (1, 2, 4, 8), "f": (2, 4, 8)}
 _MOST_AXES = 8
+_V2_DTYPE = re.compile(r"\|[ui]1|[<>][uif][1248]")
 _V3_KEYS = {
     *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "fill_value"),
     *("chunk_key_encoding", "codecs", "attributes", "dimension_names"),
@@ -80,7 +84,9 @@ def parse_layout(metadata: Mapping[str, Any], where: str) -> Layout:
     parse = _parse_v2 if metadata.get("zarr_format") == 2 else _parse_v3
     try:
         layout = parse(metadata, where)
-    except (KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
+    except InputError:
+        raise
+    except MALFORMED as error:
         found = f"no array that is read here: {error!r}"
         raise refusal("PLATE_META_INVALID", where, found) from None
     return layout
@@ -91,6 +97,10 @@ def _parse_v2(metadata: Mapping[str, Any], where: str) -> Layout:
     compressor = metadata.get("compressor")
     _refuse_objects(metadata["dtype"], where)
     check_codecs([*filters, *([compressor] if compressor else [])], where)
+    # NumPy's own parser takes far more than the names of numbers.
+    if not _V2_DTYPE.fullmatch(metadata["dtype"]):
+        found = f"pixels of type {metadata['dtype'][:60]!r}"
+        raise refusal("ZARR_UNSUPPORTED", where, found)
     dtype = _numeric(np.dtype(metadata["dtype"]), where)
     shape, chunk = _sizes(metadata["shape"], metadata["chunks"], dtype, where)
     steps = [step_of(codec) for codec in filters]

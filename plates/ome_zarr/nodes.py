@@ -14,6 +14,8 @@ from plates.ome_zarr.faults import (
 )
 from plates.ome_zarr.stores import DamagedError, Store, TooLargeError
 
+_LONGEST_NAME = 255
+_LONGEST_PATH = 1000
 _DRIVE = re.compile(r"[A-Za-z]:|.*://")
 
 
@@ -47,8 +49,11 @@ def inner_path(path: object, where: str) -> str:
     if not isinstance(path, str) or not path:
         raise refusal("PLATE_META_INVALID", where, f"{path!r} is no path")
     key = path.replace("\\", "/").removesuffix("/")
-    bad = {"", ".", ".."} & set(key.split("/")) or "\0" in key
-    if bad or _DRIVE.match(key):
+    # Lone surrogates have no bytes; a name of the file system has at most 255.
+    longest = max(len(part.encode("utf-8", "replace")) for part in key.split("/"))
+    if not key.isprintable() or longest > _LONGEST_NAME or len(key) > _LONGEST_PATH:
+        raise refusal("PLATE_META_INVALID", where, f"{path[:100]!r} is no path")
+    if {"", ".", ".."} & set(key.split("/")) or _DRIVE.match(key):
         raise refusal("PATH_ESCAPE", where, f"path {path[:100]!r}")
     return key
 

@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plates.ome_zarr.faults import MOST_FIELDS_PER_WELL, over_limit, refusal
+from plates.ome_zarr.faults import (
+    MALFORMED,
+    MOST_FIELDS_PER_WELL,
+    over_limit,
+    refusal,
+)
 from plates.ome_zarr.nodes import Group, inner_path, join, read_group
 from plates.ome_zarr.stores import Store
 from plates.problems import InputError
@@ -68,7 +73,7 @@ def read_plate(store: Store, root: str) -> PlateBlock:
         return _parse(store, root, group, where)
     except InputError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise refusal("PLATE_META_INVALID", where, f"{error!r}") from None
 
 
@@ -108,7 +113,7 @@ def read_fields(store: Store, key: str, zarr_format: int) -> tuple[FieldEntry, .
         )
     except InputError:
         raise
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except MALFORMED as error:
         raise WellError(f"{where}: {error!r}") from None
     names = [entry.name for entry in entries]
     if not names or len(set(names)) < len(names):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from plates.ome_zarr.faults import MOST_FIELDS, over_limit
 from plates.ome_zarr.nodes import join
 from plates.ome_zarr.plate_block import (
     FieldEntry,
@@ -60,6 +61,9 @@ def survey(store: Store, root: str) -> Survey:
         for entry in fields:
             images[well, entry.name] = join(key, entry.name)
             entries[well, entry.name] = entry
+        if len(images) > MOST_FIELDS:
+            where = join(store.name, root)
+            raise over_limit(where, "fields", f"{len(images)} fields", MOST_FIELDS)
     for well, key in block.unlisted.items():
         found = f"{join(store.name, key)} is there and the plate does not list it"
         broken[well] = ("WELL_UNLISTED", found)
