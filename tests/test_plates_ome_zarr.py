@@ -301,18 +301,18 @@ def test_the_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
 def test_every_chunk_of_a_plane_is_decoded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from plates.ome_zarr import codecs
+    from plates.ome_zarr import chunk_codecs
 
     form = Form(chunk=(1, 2, 1, 24, 10))  # a chunk holds both channels
     path = ome_zarr.scan(write_plate(tmp_path / "p.zarr", form)).planes["path"][0]
     calls: list[int] = []
-    real = codecs.Chain.decode
+    real = chunk_codecs.Chain.decode
 
-    def counted(chain: codecs.Chain, data: bytes, shape: tuple[int, ...]) -> Any:
+    def counted(chain: chunk_codecs.Chain, data: bytes, shape: tuple[int, ...]) -> Any:
         calls.append(len(data))
         return real(chain, data, shape)
 
-    monkeypatch.setattr(codecs.Chain, "decode", counted)
+    monkeypatch.setattr(chunk_codecs.Chain, "decode", counted)
     ome_zarr.read_planes(path, [0, 1])
     assert len(calls) == 2
 

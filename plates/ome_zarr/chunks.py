@@ -9,7 +9,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
-from plates.ome_zarr.codecs import Chain, ChunkError
+from plates.ome_zarr.chunk_codecs import Chain, ChunkError
 from plates.ome_zarr.layouts import Layout, Shard
 from plates.ome_zarr.nodes import join
 from plates.ome_zarr.stores import DamagedError, Store, TooLargeError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from plates.ome_zarr.codecs import Chain, Step, check_codecs, step_of
+from plates.ome_zarr.chunk_codecs import Chain, Step, check_codecs, step_of
 from plates.ome_zarr.faults import (
     LARGEST_CHUNK_BYTES,
     MALFORMED,
