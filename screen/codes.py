@@ -137,6 +137,7 @@ MAP_TRANSFER_FAILED | WARN | COMPLETE | a transfer into the well failed, the wel
 MAP_WELL_EXCLUDED | WARN | COMPLETE | the map leaves the well out | none needed
 MAP_LAYOUT_UNUSED | WARN | COMPLETE | a layout belongs to no plate | correct its name
 MAP_INVISIBLE | WARN | COMPLETE | invisible signs were taken out of cells | none needed
+MAP_QUOTE_ODD | WARN | COMPLETE | a cell holds a single quotation mark | take it out, or leave it
 MAP_NO_LINE_END | WARN | COMPLETE | the last line has no end, the file may be cut off | see that it is whole
 MAP_NAMES_ALIKE | WARN | COMPLETE | two names differ only in case, blanks or signs | write one name in one way
 MAP_PARTLY_FILLED | WARN | COMPLETE | a column is filled on some wells of a role only | fill it, or leave it

@@ -18,17 +18,11 @@ import polars as pl
 
 from plates.map_formats import read_map
 from plates.maps import PlateMap
-from tests.map_spoiling import (
-    FORMAT,
-    HEADER,
-    TABLE,
-    WAYS,
-    Table,
-    clean_map,
-    spoil,
-    verdict,
-)
+from tests.map_grids import GRID_WAYS, GRIDS, spoil_grid
+from tests.map_mutators import HEADER, TABLE, Table
+from tests.map_spoiling import FORMAT, WAYS, clean_map, spoil, verdict
 
+EVERY_WAY = (*WAYS, *GRID_WAYS)
 REAL = Path(__file__).parents[1].parent / "shared/data/repurposing_screen"
 
 
@@ -79,10 +73,16 @@ def main(words: list[str]) -> int:
     table = real_table() if REAL.exists() else drawn_table()
     clean, rng, ends = clean_map(table), random.Random(seed), Counter[str]()
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        for number, way in zip(range(n), itertools.cycle(WAYS), strict=False):
-            then = rng.choice([*TABLE, "", ""])
-            spoiled = spoil(table, way, rng.randrange(2**31), Path(folder), then=then)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, way in zip(range(n), itertools.cycle(EVERY_WAY), strict=False):
+            draw, then = rng.randrange(2**31), rng.random() < 0.6
+            if way in GRID_WAYS:
+                second = rng.choice([*GRIDS]) if then else ""
+                spoiled = spoil_grid(table, way, draw, folder, then=second)
+            else:
+                second = rng.choice([*TABLE]) if then else ""
+                spoiled = spoil(table, way, draw, folder, then=second)
             end, why = verdict(clean, spoiled)
             ends[end] += 1
             if end == "WRONG":

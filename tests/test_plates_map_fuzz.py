@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.map_spoiling import TABLE, WAYS, clean_map, spoil, verdict
+from tests.map_grids import GRID_WAYS, spoil_grid
+from tests.map_mutators import TABLE
+from tests.map_spoiling import WAYS, clean_map, spoil, verdict
 from tests.soak_maps import REAL, drawn_table, main, real_table
 
 GOOD = ("refused", "equal", "told", "unseen")
@@ -28,6 +30,15 @@ def test_every_way_is_refused_told_or_harmless(tmp_path: Path) -> None:
     clean = clean_map(table)
     for seed, way in enumerate(WAYS):
         spoiled = spoil(table, way, seed, tmp_path)
+        end, why = verdict(clean, spoiled)
+        assert end in GOOD, f"{spoiled.way}: {why}"
+
+
+def test_every_way_to_spoil_blocks_and_platemaps_is_no_worse(tmp_path: Path) -> None:
+    table = drawn_table()
+    clean = clean_map(table)
+    for seed, way in enumerate(GRID_WAYS):
+        spoiled = spoil_grid(table, way, seed, tmp_path)
         end, why = verdict(clean, spoiled)
         assert end in GOOD, f"{spoiled.way}: {why}"
 

@@ -29,7 +29,8 @@ _OURS = {
 }
 _FACTORS = dict(zip(STOCKS, (Decimal(1000), Decimal(1)), strict=True))
 _CONTROLS = {"negcon": "vehicle", "empty": "untreated"}
-_UNUSED = ("mg_per_ml", "solvent", "control_type", "pert_type", *STOCKS)
+AMOUNTS = ("mg_per_ml", *STOCKS)
+_UNUSED = ("solvent", "control_type", "pert_type", *AMOUNTS)
 
 
 def part(sheet: Sheet, request: MapRequest) -> str:
@@ -81,12 +82,16 @@ def _role(row: Mapping[str, str], request: MapRequest) -> str:
         return named or ("reference" if reference else control)
     if row["broad_sample"]:
         return request.word(row["broad_sample"], ROLES) or "treatment"
+    if any(row.get(name, "") for name in AMOUNTS):
+        # A sample's name was lost: no solvent has a concentration of its own.
+        return "treatment"
     solvent = row.get("solvent", "")
     return request.word(solvent, ROLES) or ("vehicle" if solvent else "")
 
 
 def _compound(row: Mapping[str, str]) -> str:
-    return row["broad_sample"] or row.get("solvent", "")
+    lost = any(row.get(name, "") for name in AMOUNTS)
+    return row["broad_sample"] or ("" if lost else row.get("solvent", ""))
 
 
 def _with_concentrations(table: TextTable, request: MapRequest) -> pl.DataFrame:

@@ -28,6 +28,9 @@ def cleaned(table: TextTable) -> TextTable:
         clear = [cell.strip() for cell in _sub(_INVISIBLE, "", plain)]
         if clear != plain:
             warnings.append(_warning(table, name, plain, clear, _INVISIBLE_WORDS))
+        odd = [cell.replace('"', "") if cell.count('"') % 2 else cell for cell in clear]
+        if odd != clear:
+            warnings.append(_warning(table, name, clear, odd, _QUOTE_WORDS))
         if clear != cells:
             frame = frame.with_columns(pl.Series(name, clear, pl.String))
     return replace(table, frame=frame, warnings=tuple(warnings))
@@ -35,6 +38,7 @@ def cleaned(table: TextTable) -> TextTable:
 
 _BLANK_WORDS = ("MAP_PADDED", "blanks of another kind", "they were made plain blanks")
 _INVISIBLE_WORDS = ("MAP_INVISIBLE", "invisible signs", "they were taken out")
+_QUOTE_WORDS = ("MAP_QUOTE_ODD", "a single quotation mark", "it is kept as a sign")
 
 
 def _sub(signs: re.Pattern[str], by: str, cells: list[str]) -> list[str]:
