@@ -164,7 +164,7 @@ def without(
         status = "QUARANTINED"
     elif n == 0:
         status, codes = "NO_CELLS", sorted({*codes, "NO_CELLS"})
-    elif status == "SCORED":
+    elif status == "SCORED" and len(used) < expected:
         status = "SCORED_DEGRADED"
     profile = _profile(used, n) if n else None
     return {

@@ -14,7 +14,15 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from plates.wells import PlateFormat
-from screen.report import compounds, controls, doses, heatmaps, svg, wording
+from screen.report import (
+    compounds,
+    controls,
+    doses,
+    field_maps,
+    heatmaps,
+    svg,
+    wording,
+)
 from screen.report.gallery import Galleries
 from screen.report.methods import definitions, notes, plate_limit
 from screen.report.tables import RunTables
@@ -66,6 +74,7 @@ def render(
         "readout": controls.readout(tables.hits).column,
         "limit": plate_limit(tables),
         "quality": _quality(tables),
+        "images": field_maps.image_quality(tables, plate_format),
         "columns": compounds.TABLE_COLUMNS,
         "class_names": _class_names(tables.compounds),
         "n_table": min(tables.compounds.height, compounds.MOST_TABLE_ROWS),

@@ -44,18 +44,25 @@ COMPOUNDS = {
     **dict.fromkeys(("matched_by", "aliases", "merged"), pl.String),
     **dict.fromkeys(("mol_weight", "logp", "qed"), pl.Float64),
 }
+FIELDS = {
+    **dict.fromkeys(("plate", "well", "flags", "why"), pl.String),
+    **dict.fromkeys(("row", "column", "field", "n_cells"), pl.Int64),
+    "used": pl.Boolean,
+}
 SCORED = ("SCORED", "SCORED_DEGRADED")
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """What a page is made of: three tables, the call's facts and the manifest."""
+    """What a page is made of: tables of wells, plates, compounds and fields (empty for
+    runs called before fields were judged), the call's facts and the manifest."""
 
     hits: pl.DataFrame
     plates: pl.DataFrame
     compounds: pl.DataFrame
     call: dict[str, Any]
     manifest: dict[str, Any]
+    fields: pl.DataFrame
 
     @classmethod
     def complete(
@@ -65,6 +72,7 @@ class RunTables:
         compounds: pl.DataFrame,
         call: dict[str, Any],
         manifest: dict[str, Any],
+        fields: pl.DataFrame | None = None,
     ) -> RunTables:
         """Tables with every column the page names; a column never made is all null."""
         return cls(
@@ -73,6 +81,7 @@ class RunTables:
             _with(compounds, COMPOUNDS),
             call,
             manifest,
+            _with(pl.DataFrame() if fields is None else fields, FIELDS),
         )
 
     @property
@@ -93,11 +102,13 @@ def read_tables(tables: Path, run: Path) -> RunTables:
             why, remedy = "the report is made of it", "run the verb call first"
             raise refusal("INPUT_MISSING", tables / name, "no such file", why, remedy)
     hits, plates, compounds = (_read(tables / f"{n}.parquet") for n in names)
+    judged = tables / "fields.parquet"
+    fields = _read(judged) if judged.is_file() else None
     call = json.loads((tables / "call.json").read_text("utf-8"))
     manifest = read_manifest(run)
     if (tables / FILE).is_file():  # tables called into a folder of their own
         manifest["verbs"] = manifest["verbs"] | read_manifest(tables)["verbs"]
-    return RunTables.complete(hits, plates, compounds, call, manifest)
+    return RunTables.complete(hits, plates, compounds, call, manifest, fields)
 
 
 def _read(path: Path) -> pl.DataFrame:
