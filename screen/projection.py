@@ -17,11 +17,11 @@ def best_focus(stack: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     Of equally sharp planes, such as blank ones, the first.
     """
     if len(stack) == 1:
-        return stack[0]
+        return np.asarray(stack[0])
     measure = _measure()
     sharp = [float(measure(plane[None].astype(np.float32))[0]) for plane in stack]
 
-    return stack[int(np.argmax(sharp))]
+    return np.asarray(stack[int(np.argmax(sharp))])
 
 
 @cache
