@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+from rdkit.Chem import rdMolDescriptors
 
 from plates.smarts_terms import (
     AtomFacts,
@@ -23,20 +24,17 @@ from plates.smarts_terms import (
 )
 
 K = TypeVar("K", bound=Hashable)
-# Element, aromaticity, hydrogens, neighbours, charge and size of the smallest ring.
-AtomKind = tuple[int, bool, int, int, int, int]
+# RDKit's number for element, neighbours, hydrogens, charge, isotope and being in a ring;
+# aromaticity; and size of the smallest ring.
+AtomKind = tuple[int, bool, int]
 # Kinds of both ends, order, and size of the smallest ring.
-BondKind = tuple[int, int, Chem.BondType, int]
+BondKind = tuple[int, int, float, int]
 # SMARTS, number of neighbours and size of the smallest ring (0 for none) in the pattern.
 AtomNeed = tuple[str, int, int]
 # Both ends, SMARTS, and size of the smallest ring in the pattern.
 BondNeed = tuple[AtomNeed, AtomNeed, str, int]
-_SIGNS = {
-    Chem.BondType.SINGLE: "-",
-    Chem.BondType.DOUBLE: "=",
-    Chem.BondType.TRIPLE: "#",
-    Chem.BondType.AROMATIC: ":",
-}
+_AROMATIC = 1.5
+_SIGNS = {1.0: "-", 2.0: "=", 3.0: "#", _AROMATIC: ":"}
 _MAX_KINDS = 20_000
 _LARGE_RING = 9
 
@@ -46,9 +44,14 @@ class PatternScreen:
 
     def __init__(self, patterns: Sequence[Chem.Mol]) -> None:
         """Patterns as RDKit parses them from SMARTS."""
-        forms = [(n, form) for n, one in enumerate(patterns) for form in _forms(one)]
-        self.places = [place for place, _ in forms]
-        self.patterns = [form for _, form in forms]
+        forms: dict[str, Chem.Mol] = {}
+        places: dict[str, list[int]] = {}
+        for n, pattern in enumerate(patterns):
+            for form in _forms(pattern):
+                text = Chem.MolToSmarts(form)
+                forms.setdefault(text, form)
+                places.setdefault(text, []).append(n)
+        self.places, self.patterns = list(places.values()), list(forms.values())
         needs = [_needs(form) for form in self.patterns]
         atoms = sorted({key for atoms, _ in needs for key in atoms})
         bonds = sorted({key for _, bonds in needs for key in bonds})
@@ -68,35 +71,35 @@ class PatternScreen:
     def found_in(self, molecule: Chem.Mol) -> list[int]:
         """The places of the patterns that the molecule holds; it must be sanitised."""
         has, places, patterns = molecule.HasSubstructMatch, self.places, self.patterns
-        found = [places[n] for n in self.possible(molecule) if has(patterns[n])]
-        return list(dict.fromkeys(found))
+        found = [n for n in self.possible(molecule) if has(patterns[n])]
+        return list(dict.fromkeys(place for n in found for place in places[n]))
 
     def possible(self, molecule: Chem.Mol) -> list[int]:
         """The forms of patterns for which the molecule has all the atoms and bonds."""
-        rings, judges = molecule.GetRingInfo(), self.judges
+        judges = self.judges
+        # One call for all atoms, one for all bonds: an object for each takes far longer.
+        order = Chem.GetAdjacencyMatrix(molecule, useBO=True)
+        firsts, seconds = np.nonzero(np.triu(order))
+        if len(firsts) != molecule.GetNumBonds():  # bonds of order zero are not in it
+            return list(range(len(self.patterns)))
+        kinds = zip(
+            rdMolDescriptors.GetConnectivityInvariants(molecule),
+            (order == _AROMATIC).any(0).tolist(),
+            strict=True,
+        )
+        of_atom, of_bond = _ring_sizes(molecule.GetRingInfo().AtomRings())
         atoms = [
-            judges.atoms.place(
-                (
-                    atom.GetAtomicNum(),
-                    atom.GetIsAromatic(),
-                    atom.GetTotalNumHs(),
-                    atom.GetDegree(),
-                    atom.GetFormalCharge(),
-                    min(rings.MinAtomRingSize(n), _LARGE_RING),
-                )
-            )
-            for n, atom in enumerate(molecule.GetAtoms())
+            judges.atom(molecule, n, (*kind, of_atom.get(n, 0)))
+            for n, kind in enumerate(kinds)
         ]
         bonds = [
-            judges.bonds.place(
-                (
-                    atoms[bond.GetBeginAtomIdx()],
-                    atoms[bond.GetEndAtomIdx()],
-                    bond.GetBondType(),
-                    min(rings.MinBondRingSize(n), _LARGE_RING),
-                )
+            judges.bonds.place((atoms[a], atoms[b], size, of_bond.get((a, b), 0)))
+            for a, b, size in zip(
+                firsts.tolist(),
+                seconds.tolist(),
+                order[firsts, seconds].tolist(),
+                strict=True,
             )
-            for n, bond in enumerate(molecule.GetBonds())
         ]
         there = np.concatenate([judges.atoms.total(atoms), judges.bonds.total(bonds)])
         if len(judges.bonds.known) > _MAX_KINDS:
@@ -106,10 +109,27 @@ class PatternScreen:
         return np.flatnonzero(met).tolist()
 
 
+def _ring_sizes(
+    rings: Sequence[Sequence[int]],
+) -> tuple[dict[int, int], dict[tuple[int, int], int]]:
+    """The size of the smallest ring by atom and by bond, its lower atom first."""
+    of_atom: dict[int, int] = {}
+    of_bond: dict[tuple[int, int], int] = {}
+    for ring in sorted(rings, key=len, reverse=True):
+        size, last = min(len(ring), _LARGE_RING), ring[-1]
+        for atom in ring:
+            of_atom[atom] = size
+            of_bond[(last, atom) if last < atom else (atom, last)] = size
+            last = atom
+    return of_atom, of_bond
+
+
 class _Rows(Generic[K]):
     """For each kind of atom or bond met so far, the needs that it may serve."""
 
-    def __init__(self, width: int, make: Callable[[K], list[bool]]) -> None:
+    def __init__(
+        self, width: int, make: Callable[[K], list[bool]] | None = None
+    ) -> None:
         self.make = make
         self.known: dict[K, int] = {}
         self.table = np.zeros((64, width), np.uint8)
@@ -117,13 +137,16 @@ class _Rows(Generic[K]):
     def place(self, key: K) -> int:
         """The row of a kind."""
         place = self.known.get(key)
-        return self._add(key) if place is None else place
+        if place is None and self.make is not None:
+            place = self.add(key, self.make(key))
+        return -1 if place is None else place
 
-    def _add(self, key: K) -> int:
+    def add(self, key: K, row: list[bool]) -> int:
+        """A row for a kind that is new."""
         n = len(self.known)
         if n == len(self.table):
             self.table = np.concatenate([self.table, np.zeros_like(self.table)])
-        self.table[n] = self.make(key)
+        self.table[n] = row
         self.known[key] = n
         return n
 
@@ -141,16 +164,28 @@ class _Judges:
         at = {key: place for place, key in enumerate(atoms)}
         self.ends = [(at[one], at[other]) for one, other, _, _ in bonds]
         self.bond_needs = [(bond_judge(smarts), ring) for _, _, smarts, ring in bonds]
-        self.atoms = _Rows(len(atoms), self._atom)
-        self.bonds = _Rows(len(bonds), self._bond)
+        self.atoms = _Rows[AtomKind](len(atoms))
+        self.bonds = _Rows[BondKind](len(bonds), self._bond)
 
-    def _atom(self, kind: AtomKind) -> list[bool]:
-        number, is_aromatic, n_hydrogens, degree, charge, ring = kind
-        facts = AtomFacts(number, is_aromatic, n_hydrogens, degree, charge, ring > 0)
-        return [
-            degree >= n and _fits(ring, size) and judge(facts) is not False
+    def atom(self, molecule: Chem.Mol, n: int, kind: AtomKind) -> int:
+        """The row of an atom of a molecule."""
+        place = self.atoms.known.get(kind)
+        if place is not None:
+            return place
+        atom, ring = molecule.GetAtomWithIdx(n), kind[2]
+        facts = AtomFacts(
+            atom.GetAtomicNum(),
+            kind[1],
+            atom.GetTotalNumHs(),
+            atom.GetDegree(),
+            atom.GetFormalCharge(),
+            ring > 0,
+        )
+        row = [
+            facts.degree >= n and _fits(ring, size) and judge(facts) is not False
             for judge, n, size in self.atom_needs
         ]
+        return self.atoms.add(kind, row)
 
     def _bond(self, kind: BondKind) -> list[bool]:
         first, second = self.atoms.table[kind[0]], self.atoms.table[kind[1]]
