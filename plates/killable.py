@@ -40,7 +40,7 @@ _ONE_THREAD = dict.fromkeys(
 # The buffer of one image serves the next: given back to the system, each page of it
 # costs a fault anew. The one setting without the other makes it worse.
 _KEPT_BUFFERS = {
-    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
 }
 
