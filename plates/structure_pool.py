@@ -1,8 +1,10 @@
 """Structures read in processes that may die, so that no molecule can end the program."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from plates.killable import Died, Done, Failed, KillablePool, Result, TimedOut
 from plates.structures import (
@@ -10,6 +12,7 @@ from plates.structures import (
     StructureError,
     read_molblock,
     read_structure,
+    structure_svg,
 )
 
 _BATCH = 32
@@ -35,6 +38,26 @@ class PoolLimits:
         """A pool under these limits; as many processes as cores where none is said."""
         n = self.processes or os.cpu_count() or 1
         return KillablePool(n, initializer=prepare, memory_bytes=self.memory_bytes)
+
+
+@contextmanager
+def drawer(width: int, height: int) -> Iterator[Callable[[str], str]]:
+    """Draws SMILES as SVG in a process that may die; '' where there is no drawing."""
+    limits, draw = PoolLimits(), partial(_svg, width=width, height=height)
+    with KillablePool(1, memory_bytes=limits.memory_bytes) as pool:
+
+        def drawn(smiles: str) -> str:
+            (result,) = pool.map(draw, [smiles], timeout_s=limits.seconds, attempts=1)
+            return result.value if isinstance(result, Done) else ""
+
+        yield drawn
+
+
+def _svg(smiles: str, width: int, height: int) -> str:
+    try:
+        return structure_svg(smiles, width, height)
+    except StructureError:
+        return ""
 
 
 def prepare() -> None:
