@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from plates.campaign import Campaign
 from plates.problems import InputError
 from plates.store import Plate, read_field
-from plates.structures import StructureError, structure_svg
+from plates.structure_pool import drawer
 from plates.wells import PlateFormat, Well
 from screen.errors import Outcome
 from screen.groups import AnchorSettings, AnchorsSettings
@@ -45,14 +45,16 @@ def run(settings: ReportVerb) -> Outcome:
     tables = read_tables(out, folder)
     campaign, missing = _campaign(tables)
     extras = Extras(
-        draw=_structure,
         galleries=_galleries(tables, campaign, folder, settings.cells_per_compound),
         top=settings.top,
         remarks=missing,
     )
     plate_format = campaign.format if campaign else smallest_format(tables.hits)
     page = out / FILE
-    write_text(page, render(folder.name, tables, plate_format, extras))
+    with drawer(*_STRUCTURE_SIZE) as draw:
+        extras = replace(extras, draw=draw)
+        text = render(folder.name, tables, plate_format, extras)
+    write_text(page, text)
     record_outputs(out, "report", settings)
     size = page.stat().st_size / 1e6
     return Outcome(0, f"report: {page} ({size:.1f} MB)", (page,))
@@ -80,14 +82,6 @@ def _campaign(tables: RunTables) -> tuple[Campaign | None, tuple[str, ...]]:
     except (InputError, OSError) as error:
         first = str(error).splitlines()[0]
         return None, (f"The campaign cannot be read, so no cell pictures: {first}",)
-
-
-def _structure(smiles: str) -> str:
-    """A drawing, or '' where the library has told already why there is none."""
-    try:
-        return structure_svg(smiles, *_STRUCTURE_SIZE)
-    except StructureError:
-        return ""
 
 
 def _galleries(
