@@ -27,7 +27,7 @@ from plates.store_writer import create_plate, write_field
 from plates.wells import PlateFormat, Well
 from screen.ledger import score_table
 from tests import catalogue
-from tests.catalogue import Lab, map_lines, told
+from tests.catalogue import Lab, map_lines, run_verb, told
 from tests.others_plates import Form, edit_json, write_group, write_plate
 from tests.tiny_screen import CHANNELS
 
@@ -380,6 +380,10 @@ def test_B10_pixels_without_a_checksum_are_flagged(tmp_path: Path, form: Form) -
     lab = _lab(tmp_path, form)
     for use in (_score, _ingest):
         told(use(lab), 0, "NO_PIXEL_CHECKSUM", "P1", "not noticed")
+    told(lab.call(), 0)
+    told(run_verb("report", f"runs={lab.runs}", "run=r"), 0)
+    page = (lab.runs / "r" / "report.html").read_text()
+    assert "NO_PIXEL_CHECKSUM (1 plates: P1): the pixels carry no checksum" in page
 
 
 def _edit_index(shard: Path, n_chunks: int, change: Any) -> None:

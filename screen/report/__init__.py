@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from plates.campaign import Campaign
 from plates.problems import InputError
-from plates.store import Plate, read_field
+from plates.store import Plate, open_plate, read_field
 from plates.structure_pool import drawer
 from plates.wells import PlateFormat, Well
+from screen.codes import CODES
 from screen.errors import Outcome
 from screen.groups import AnchorSettings, AnchorsSettings
 from screen.illumination import Gain, evenly_lit, gains_of
@@ -48,6 +50,7 @@ def run(settings: ReportVerb) -> Outcome:
         galleries=_galleries(tables, campaign, folder, settings.cells_per_compound),
         top=settings.top,
         remarks=missing,
+        doubts=_doubts(campaign),
     )
     plate_format = campaign.format if campaign else smallest_format(tables.hits)
     page = out / FILE
@@ -82,6 +85,20 @@ def _campaign(tables: RunTables) -> tuple[Campaign | None, tuple[str, ...]]:
     except (InputError, OSError) as error:
         first = str(error).splitlines()[0]
         return None, (f"The campaign cannot be read, so no cell pictures: {first}",)
+
+
+def _doubts(campaign: Campaign | None) -> tuple[str, ...]:
+    """What is doubtful about plates that were scored where they lie, once a kind."""
+    entries = () if campaign is None else campaign.plates
+    plates: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for entry in entries:
+        for doubt in open_plate(entry.path).warnings:
+            plates[doubt.code, doubt.why].append(entry.plate)
+    return tuple(
+        f"{code} ({len(names)} plates: {', '.join(names[:5])}"
+        f"{', ...' if len(names) > 5 else ''}): {CODES[code].meaning}; {why}."
+        for (code, why), names in sorted(plates.items())
+    )
 
 
 def _galleries(

@@ -40,12 +40,13 @@ MOST_SETTINGS = 500
 
 @dataclass(frozen=True)
 class Extras:
-    """What a page can have beside the tables: structures and cell pictures."""
+    """What a page can have beside the tables: structures, cell pictures, doubts of plates."""
 
     draw: Callable[[str], str] | None = None
     galleries: Galleries | None = None
     top: int = 40
     remarks: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def render(
@@ -79,7 +80,7 @@ def render(
         "class_names": _class_names(tables.compounds),
         "n_table": min(tables.compounds.height, compounds.MOST_TABLE_ROWS),
         "definitions": definitions(tables),
-        "notes": notes(tables),
+        "notes": [*notes(tables), *map(wording.sentence, extras.doubts)],
         "settings": _settings(tables),
         "data": svg.json_text(_data(tables, maps, cards)),
     }
