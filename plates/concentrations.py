@@ -53,13 +53,14 @@ def parse_number(text: str) -> Decimal:
 
 
 def parse_concentration_um(text: str, unit: str, molar_mass: str = "") -> float:
-    """A concentration in micromolar, from its text and a `unit_key`.
+    """A concentration in micromolar to nine digits, from its text and a `unit_key`.
 
-    Raises ValueError, also for a mass without its molar mass [g/mol] and for a percent,
+    Replicates join by dose, and thirds of a dilution differ in the last digits from one
+    program and one plate to the next. Raises ValueError, also for a mass without its molar mass [g/mol] and for a percent,
     which counts no molecules.
     """
     if unit == LOG10_M:
-        return _from_log10(text)
+        return float(f"{_from_log10(text):.8e}")
     number = parse_number(text)
     if unit == PERCENT:
         raise ValueError("a percent of solvent is no dose")
@@ -67,7 +68,7 @@ def parse_concentration_um(text: str, unit: str, molar_mass: str = "") -> float:
     value = float(number * factor)
     if value == float("inf"):
         raise ValueError("too large a number")
-    return value
+    return float(f"{value:.8e}")
 
 
 def _mass(text: str) -> Decimal:

@@ -90,6 +90,7 @@ def word_of(vocabulary: tuple[str, ...], code: str) -> Callable[[str], str]:
         near = meant if meant in vocabulary else nearest(key, vocabulary)
         hint = f"did you mean {near!r}? " if near else ""
         remedy = f"{hint}Use one of {', '.join(vocabulary)}"
+        remedy += f", or say map_aliases {text}:WORD" if text else ""
         raise Refusal(code, f"{text!r}" if text else "an empty cell", remedy)
 
     return rule

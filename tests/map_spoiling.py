@@ -148,7 +148,7 @@ def verdict(clean: PlateMap, spoiled: Spoiled) -> tuple[str, str]:
 
 def _equal(name: str) -> pl.Expr:
     if name == "concentration_um":
-        near = (pl.col(name) - pl.col(f"{name} clean")).abs() <= 1e-9 * pl.col(name)
+        near = (pl.col(name) - pl.col(f"{name} clean")).abs() <= 2e-8 * pl.col(name)
         return pl.col(name).eq_missing(pl.col(f"{name} clean")) | near.fill_null(False)
     return pl.col(name).eq_missing(pl.col(f"{name} clean"))
 

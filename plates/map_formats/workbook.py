@@ -21,7 +21,7 @@ MAX_UNPACKED_BYTES = 256 * 2**20
 # Sheets of a map pack thirty times, a bomb of zeros a thousand times.
 MAX_RATIO = 300
 MAX_PARTS = 2000
-MAX_CELLS = 4_000_000
+MAX_CELLS = 2_000_000
 # What a broken package makes the reader raise; a bug of ours raises none of these here.
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, ParseError, DefusedXmlException,
