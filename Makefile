@@ -3,6 +3,7 @@ PY ?= $(shell command -v python3.11 || command -v python3)
 V := .venv
 BIN := $(V)/bin
 SEED ?= 1
+SOAK ?= 2000
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONUNBUFFERED := 1
 
@@ -45,6 +46,14 @@ bench: $(V)/.ok ## run every bench (BENCH_ARGS=--quick for a short look)
 docs: $(V)/.ok ## write docs/codes.md from the registry of codes
 	@$(BIN)/python -m screen.codes_page
 
+soak: $(V)/.ok ## spoil real plate maps at random, long (SOAK=5000 tries)
+	@$(BIN)/python -m tests.soak_maps $(SOAK)
+
+interop: $(V)/.ok ## our plates in other tools' readers, in an environment of their own
+	@test -x .venv-interop/bin/python || $(PY) -m venv .venv-interop
+	@$(BIN)/uv pip install -q --python .venv-interop/bin/python -e '.[dev,interop]'
+	@.venv-interop/bin/python -m pytest -q tests/test_plates_interop.py -rs
+
 wheel: $(V)/.ok ## build the wheel, install it in a scratch environment and use it from /
 	@bash bench/try_wheel.sh $(BIN)
 
@@ -52,4 +61,4 @@ lock: $(V)/.ok ## resolve requirements.lock anew, with hashes
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment, demo outputs and caches
-	@rm -rf $(V) campaigns runs models dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(V) .venv-interop campaigns runs models dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
