@@ -92,34 +92,33 @@ def search_bin(radius: float) -> int:
     return max(1, int(radius / 3.0))
 
 
-def find_blobs_in(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
-    """Cells of one plane of ``spec.bin`` binning, all lengths in its pixels; threshold
-    in counts."""
+def find_cells(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
+    """Cells of one plane of full resolution; threshold in counts of binned pixels."""
     radius = spec.radius_px / spec.bin
     half = (spec.texture_px or 0.5 * spec.radius_px) / spec.bin
     rough = spec.polarity == "texture"
-    factor = max(1, int(half / 3.0)) if rough else search_bin(radius)
+    factor = spec.bin * (max(1, int(half / 3.0)) if rough else search_bin(radius))
     coarse = coarser(plane, factor)
-    near = max(1, round(half / factor)) if rough else 0
+    near = max(1, round(half * spec.bin / factor)) if rough else 0
     found = find_blobs(
         roughness(coarse, near) if rough else coarse,
         threshold,
         pixel_noise(coarse) if rough else background_map(coarse, 60),
         BlobSpec(
-            radius=radius / factor,
-            border=-(-spec.border_px // (spec.bin * factor)),
+            radius=spec.radius_px / factor,
+            border=-(-spec.border_px // factor),
             max_cells=spec.max_cells,
             blurred=near,
-            smallest=spec.min_radius_px / (spec.bin * factor),
-            largest=spec.max_radius_px / (spec.bin * factor),
+            smallest=spec.min_radius_px / factor,
+            largest=spec.max_radius_px / factor,
         ),
     )
-    centres = (found.centres + 0.5) * float(factor) - 0.5
-    return found._replace(centres=centres, radius=found.radius * float(factor))
+    return _enlarged(found, factor)
 
 
 def find_tiles(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
-    """The windows of one binned plane that hold something; all have one radius."""
+    """The windows of one binned plane that hold something, in full-resolution pixels;
+    all have one radius."""
     centres, valid, full = tile_spots(
         contrast(plane, max(1, round(spec.radius_px / spec.bin))),
         threshold,
@@ -127,16 +126,13 @@ def find_tiles(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
         stride=spec.stride_px or spec.crop_px,
         max_tiles=spec.max_cells,
     )
-    return Blobs(centres, jnp.where(valid, 0.5 * spec.crop_px, 0.0), valid, full)
+    radius = jnp.where(valid, 0.5 * spec.crop_px, 0.0)
+    return _enlarged(Blobs(centres, radius, valid, full), spec.bin)
 
 
-def find_spots(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
-    """The places of one binned plane as the spec asks, in full-resolution pixels."""
-    look = find_tiles if spec.kind == "tiles" else find_blobs_in
-    found = look(plane, threshold, spec)
-    scale = float(spec.bin)
-    centres = (found.centres + 0.5) * scale - 0.5
-    return found._replace(centres=centres, radius=found.radius * scale)
+def _enlarged(found: Blobs, factor: int) -> Blobs:
+    centres = (found.centres + 0.5) * float(factor) - 0.5
+    return found._replace(centres=centres, radius=found.radius * float(factor))
 
 
 def taken(given: Given, spec: FinderSpec) -> Blobs:
@@ -187,11 +183,12 @@ def make_finder(
         threshold = jnp.maximum(
             noise * finder.min_contrast, light[finder.channel] * finder.min_share
         )
-        found = (
-            find_spots(binned[finder.channel], threshold, finder)
-            if given is None
-            else taken(given, finder)
-        )
+        if given is not None:
+            found = taken(given, finder)
+        elif finder.kind == "tiles":
+            found = find_tiles(binned[finder.channel], threshold, finder)
+        else:
+            found = find_cells(planes[finder.channel], threshold, finder)
         return FoundField(
             image=image,
             centres=found.centres,
