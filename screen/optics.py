@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,16 @@ def kinds_of(settings: TrainVerb, plate: Plate) -> tuple[str, ...]:
             )
         )
     return kinds if len(kinds) == n else kinds * n
+
+
+def camera_limit(plate: Plate) -> int | None:
+    """The largest count the camera gives, as ingest was told; None where only the data
+    type says it. A 12-bit camera saturates at 4095 in a file of 16 bits."""
+    path = plate.path / "ingest.json"
+    if not path.is_file():
+        return None
+    level = json.loads(path.read_bytes()).get("request", {}).get("level_max")
+    return None if level is None else int(level)
 
 
 def intensity_spec(

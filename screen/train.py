@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +120,11 @@ def fit_folds(
 ) -> tuple[ModelSpec, dict[str, dict[str, Any]]]:
     """Gather the lessons once, teach a network a fold, and describe the model."""
     from screen.lessons import gather_lessons, lesson_scale
-    from screen.optics import finder_spec, kinds_of
+    from screen.optics import camera_limit, finder_spec, kinds_of
 
     gains = looks.gains
     intensity = lesson_scale(plates, wells, kinds_of(settings, first), gains)
+    intensity = replace(intensity, saturation_level=camera_limit(first))
     with bar("finding cells", len(wells), "wells") as advance:
         lessons = gather_lessons(
             plates,
