@@ -1,5 +1,6 @@
 """Who the compounds of a screen are: wells joined to the library, and how each was found."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -40,6 +41,7 @@ SCHEMA: dict[str, Any] = COLUMNS | {
 }
 _TEXT = {"name": "", "synonyms": [], "parent_key": ""}
 UNKNOWN = "CMPD_UNKNOWN"
+MOST_TOLD = 30
 
 
 def with_library(
@@ -166,3 +168,19 @@ def conflicts_of(library: Library) -> list[Problem]:
         )
         for row in pairs.iter_rows(named=True)
     ]
+
+
+def shortened(warnings: Iterable[Problem]) -> list[Problem]:
+    """The first warnings of each code, and how many more there are of it."""
+    found: dict[str, list[Problem]] = {}
+    for warning in warnings:
+        found.setdefault(warning.code, []).append(warning)
+    told = []
+    for code, those in found.items():
+        told += those[:MOST_TOLD]
+        if len(those) > MOST_TOLD:
+            where, first = "library", those[0]
+            more = f"{len(those) - MOST_TOLD} more of this kind"
+            remedy = f"{first.remedy}; library.parquet and identities.csv list all"
+            told.append(Problem(code, where, more, first.why, remedy))
+    return told

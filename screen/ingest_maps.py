@@ -12,7 +12,7 @@ from plates.maps import PlateMap
 from plates.problems import InputError, Problem
 from plates.tables import nearest
 from plates.wells import Well
-from screen.chemistry import conflicts_of, matches, unknown_compounds
+from screen.chemistry import conflicts_of, matches, shortened, unknown_compounds
 from screen.ingest_plan import MAP, Plan, PlatePlan, first, problem
 
 _KEY = ["plate", "well"]
@@ -81,8 +81,8 @@ def _read_library(plan: Plan) -> None:
     if plan.settings.library:
         columns = dict(_pairs(plan, "library_columns"))
         plan.library = Library.read(Path(plan.settings.library), columns)
-        plan.warnings += plan.library.warnings
-        plan.warnings += conflicts_of(plan.library)
+        plan.warnings += shortened(plan.library.warnings)
+        plan.warnings += shortened(conflicts_of(plan.library))
 
 
 def _conflicts(maps: Sequence[PlateMap]) -> Iterator[Problem]:

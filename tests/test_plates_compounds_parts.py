@@ -21,8 +21,9 @@ from plates.descriptors import descriptors, fingerprint
 from plates.killable import KillablePool
 from plates.names import resolve, spelling, without_salt
 from plates.parents import layered_keys, standard_parent
-from plates.problems import InputError
-from plates.structure_pool import PoolLimits
+from plates.problems import InputError, Problem
+from plates.structure_pool import PoolLimits, drawer
+from screen.chemistry import shortened
 
 REAL = Path(__file__).parents[1].parent / "shared/data"
 SMILES = (
@@ -256,6 +257,19 @@ def test_names_are_found_and_how_is_told() -> None:
     assert found.select("name", "compound", "how").rows() == NAMES
     twins = found.row(by_predicate=pl.col("name") == "twin", named=True)
     assert twins["candidates"] == ["C3", "C4"]
+
+
+def test_a_hostile_structure_is_not_drawn_and_harms_nobody() -> None:
+    with drawer(100, 80) as draw:
+        drawn = [draw(smiles) for smiles in ("CCO", "(" * 2000, "", "CCN")]
+    assert [text.startswith("<svg") for text in drawn] == [True, False, False, True]
+
+
+def test_many_warnings_of_one_code_are_told_in_short() -> None:
+    many = [Problem("A", f"x:{n}", "found", "why", "remedy") for n in range(100)]
+    told = shortened([*many, Problem("B", "y", "found", "why", "remedy")])
+    assert len(told) == 32
+    assert "70 more" in str(told[30])
 
 
 @settings(deadline=None, max_examples=200)
