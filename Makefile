@@ -3,7 +3,7 @@ PY ?= $(shell command -v python3.11 || command -v python3)
 V := .venv
 BIN := $(V)/bin
 SEED ?= 1
-SOAK ?= 2000
+SOAK ?= 3450
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONUNBUFFERED := 1
 
@@ -46,7 +46,7 @@ bench: $(V)/.ok ## run every bench (BENCH_ARGS=--quick for a short look)
 docs: $(V)/.ok ## write docs/codes.md from the registry of codes
 	@$(BIN)/python -m screen.codes_page
 
-soak: $(V)/.ok ## spoil real plate maps at random, long (SOAK=5000 tries)
+soak: $(V)/.ok ## spoil real plate maps at random, long (SOAK=345 for a short one)
 	@$(BIN)/python -m tests.soak_maps $(SOAK)
 
 interop: $(V)/.ok ## our plates in other tools' readers, in an environment of their own
