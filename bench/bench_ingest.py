@@ -275,7 +275,7 @@ def run_apart(source: Path, out: Path, n_plates: int) -> dict[str, Any]:
 
 def measure(root: Path, *, is_quick: bool) -> dict[str, Any]:
     """Ingest of one plate, then of four with the bare codec between, then the parts."""
-    n_wells, n_many = (8, 2) if is_quick else (48, 4)
+    n_wells, n_many = (8, 2) if is_quick else (96, 4)
     source = root / "export"
     source.mkdir()
     write_export(source, n_many, n_wells, 2160)

@@ -115,7 +115,7 @@ class Overview:
             write_profile(folder, *self._profiles(), self.spec)
         pictures = {well: planes for well, (_, planes) in self._pictures.items()}
         draw_plate(self.spec, pictures, problems).save(
-            folder / PREVIEW, compress_level=4
+            folder / PREVIEW, compress_level=1
         )
 
     def _profiles(self) -> tuple[Profile, list[int]]:

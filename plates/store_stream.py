@@ -36,7 +36,7 @@ class FieldStream:
     def __enter__(self) -> Self:
         """Open one file a level, beside the place of its shard."""
         for level, shard in enumerate(self._shards):
-            shard.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(shard.parent)
             file = beside(shard).open("wb")
             self._files.append(file)
             layout = self._spec.level_layout(level)
@@ -70,6 +70,8 @@ class FieldStream:
                 for encoder in self._encoders:
                     encoder.finish()
             for file in self._files:
+                if kind is None:
+                    _start_writing(file)
                 file.close()
             if kind is None:
                 for shard in reversed(self._shards):
@@ -78,6 +80,21 @@ class FieldStream:
             for file, shard in zip(self._files, self._shards, strict=False):
                 file.close()
                 beside(shard).unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    """A folder and those above it; from the top, since each try below fails at a cost."""
+    above = [folder, *folder.parents]
+    n_absent = next(n for n, parent in enumerate(above) if parent.is_dir())
+    for parent in reversed(above[:n_absent]):
+        parent.mkdir(exist_ok=True)
+
+
+def _start_writing(file: BinaryIO) -> None:
+    """Ask the system to begin with the disk now, not all at once when the plate ends."""
+    file.flush()
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def beside(path: Path) -> Path:
