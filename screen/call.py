@@ -22,6 +22,7 @@ from screen.paths import existing_run_dir
 from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs, write_json
 from screen.settings import CallVerb
+from screen.sheets import write_csv
 from screen.statistics.decision import CLASSES, Shares, class_curves
 from screen.statistics.fields import FLAGS
 from screen.statistics.map_flags import turned_plates
@@ -29,43 +30,6 @@ from screen.statistics.rates import t_quantile
 from screen.statistics.replicates import dose_table
 from screen.statistics.rules import CallRules
 from screen.wells import Called, call_wells, healthy_log_count
-
-HIT_COLUMNS = [
-    "plate",
-    "well",
-    "row",
-    "column",
-    "compound",
-    "concentration_um",
-    "role",
-    "state",
-    "replicate",
-    "batch",
-    "line",
-    "time_h",
-    "sample",
-    "lot",
-    "source_plate",
-    "source_well",
-    "status",
-    "codes",
-    "flags",
-    "n_cells",
-    "n_fields",
-    "n_fields_expected",
-    "score",
-    "score_sd",
-    "fraction",
-    "rescue",
-    "rescue_low",
-    "rescue_high",
-    "robust_z",
-    "relative_count",
-    "background_z",
-    "focus_z",
-    "off_axis_z",
-    "learnt",
-]
 
 
 @dataclass(frozen=True)
@@ -132,7 +96,7 @@ def _hit_table(called: Called, rules: CallRules) -> pl.DataFrame:
         rescue_low=pl.col("rescue") - width,
         rescue_high=pl.col("rescue") + width,
         learnt=pl.col("status") == "TEACHING",
-    ).select(HIT_COLUMNS)
+    ).select(hits.HIT_COLUMNS)
 
 
 def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str, Any]:
@@ -255,7 +219,7 @@ def write_tables(
         if table is None:
             continue
         write_parquet(table.to_arrow(), out / f"{name}.parquet")
-        hits.write_csv(table, out / f"{name}.csv")
+        write_csv(table, out / f"{name}.csv")
         paths += [out / f"{name}.parquet", out / f"{name}.csv"]
     dataset = hits.hit_dataset(
         tables.hits,

@@ -1,4 +1,4 @@
-"""The hit table as xarray dataset, Parquet and CSV: written whole or not at all, and the same bytes for the same call."""
+"""The hit table as xarray dataset: written whole or not at all, and the same bytes for the same call."""
 
 import os
 import shutil
@@ -12,9 +12,44 @@ import xarray as xr
 from plates.wells import Well
 from screen.durable import fsync_folder
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 PLACE = ("plate", "row", "column", "well")
 Array = npt.NDArray[np.object_] | npt.NDArray[np.float64] | npt.NDArray[np.bool_]
+HIT_COLUMNS = [
+    "plate",
+    "well",
+    "row",
+    "column",
+    "compound",
+    "concentration_um",
+    "role",
+    "state",
+    "replicate",
+    "batch",
+    "line",
+    "time_h",
+    "sample",
+    "lot",
+    "source_plate",
+    "source_well",
+    "status",
+    "codes",
+    "flags",
+    "n_cells",
+    "n_fields",
+    "n_fields_expected",
+    "score",
+    "score_sd",
+    "fraction",
+    "rescue",
+    "rescue_low",
+    "rescue_high",
+    "robust_z",
+    "relative_count",
+    "background_z",
+    "focus_z",
+    "off_axis_z",
+    "learnt",
+]
 
 
 def hit_dataset(
@@ -107,23 +142,6 @@ def _dose_grid(doses: pl.DataFrame) -> dict[str, tuple[tuple[str, str], Array]]:
     }
 
 
-def write_csv(table: pl.DataFrame, path: Path) -> None:
-    """Write a table as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    temporary = _temporary(path)
-    text = [c for c, t in table.schema.items() if t == pl.String]
-    safe = table
-    if text:
-        safe = table.with_columns(
-            pl.when(pl.col(c).str.head(1).is_in(FORMULA_STARTS))
-            .then(pl.lit("'") + pl.col(c))
-            .otherwise(pl.col(c))
-            .alias(c)
-            for c in text
-        )
-    safe.write_csv(temporary)
-    _publish(temporary, path)
-
-
 def write_zarr(dataset: xr.Dataset, path: Path) -> None:
     """Write the dataset beside its place and swap it in, so that no half table is ever seen."""
     temporary, old = _temporary(path), path.with_name(f".{path.name}.old")
@@ -139,10 +157,3 @@ def write_zarr(dataset: xr.Dataset, path: Path) -> None:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    fsync_folder(path.parent)

@@ -9,10 +9,10 @@ from typing import Any
 from plates.campaign import CAMPAIGN_FILE, PlateEntry, slug, write_campaign
 from plates.problems import InputError
 from plates.store import Plate, open_plate
-from screen.hits import write_csv
 from screen.ingest_holds import Files
 from screen.ingest_plan import MAP, SAME_SIZE, Plan, PlatePlan, first, problem
 from screen.ledger import write_parquet
+from screen.sheets import write_csv
 
 PLATES = "plates"
 # The compounds as computed once, and which of them are one, nearly one or contradict.

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 import xarray as xr
 
-from screen.hits import hit_dataset, write_csv, write_zarr
+from screen.hits import hit_dataset, write_zarr
+from screen.sheets import write_csv
 
 HITS = pl.DataFrame(
     {

@@ -1,0 +1,34 @@
+"""Tables as CSV for spreadsheets: whole or not at all, and no cell that runs."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+
+from screen.durable import fsync_folder
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def write_csv(table: pl.DataFrame, path: Path) -> None:
+    """Write a table as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    text = [c for c, t in table.schema.items() if t == pl.String]
+    safe = table
+    if text:
+        safe = table.with_columns(
+            pl.when(pl.col(c).str.head(1).is_in(FORMULA_STARTS))
+            .then(pl.lit("'") + pl.col(c))
+            .otherwise(pl.col(c))
+            .alias(c)
+            for c in text
+        )
+    safe.write_csv(temporary)
+    _publish(temporary, path)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    fsync_folder(path.parent)
