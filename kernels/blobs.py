@@ -1,7 +1,7 @@
 """Round objects with their size: maxima over place and scale of one plane."""
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple
 
 import jax
@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
-from kernels.fusion import unfused
+from kernels.fusion import staged, unfused
 from kernels.intensity import box_mean
 from kernels.shapes import Centres, Plane, Scalar
 
@@ -101,8 +101,11 @@ def find_blobs(
     """Objects of about the radius asked for and higher than ``threshold``, in counts;
     ``floor`` is what the plane is known to be without objects."""
     radii = sorted({max(1, round(spec.radius * scale)) for scale in SCALES})
-    strength = unfused(reduce(jnp.maximum, [contrast(plane, r) for r in radii]))
-    peak = local_maxima(strength, radii[0]) & (strength > threshold)
+    is_told = threshold > -jnp.inf
+    looks = [staged(partial(contrast, radius=r), plane, when=is_told) for r in radii]
+    strength = reduce(jnp.maximum, looks)
+    top_of = partial(local_maxima, radius=radii[0])
+    peak = staged(top_of, strength, when=is_told) & (strength > threshold)
     tile = radii[0] + 1
     place, height = _one_per_tile(peak & _inside(strength, spec), strength, tile)
     flat = place.reshape(-1, 2)
@@ -275,21 +278,24 @@ def _is_part(
     n, m = height.shape
     reach = 3
     pad = ((reach, reach), (reach, reach))
-    places = jnp.pad(place.astype(jnp.float32), (*pad, (0, 0)))
-    heights = jnp.pad(height, pad, constant_values=-jnp.inf)
-    sizes = jnp.pad(size, pad)
-    own = place.astype(jnp.float32)
+    # Rows and columns apart: an innermost axis of two would undo vector arithmetic.
+    row, column = (unfused(place[..., k].astype(jnp.float32)) for k in (0, 1))
+    rows, columns = unfused(jnp.pad(row, pad)), unfused(jnp.pad(column, pad))
+    heights = unfused(jnp.pad(height, pad, constant_values=-jnp.inf))
+    sizes = unfused(jnp.pad(size, pad))
     part = jnp.zeros((n, m), bool)
     for i in range(2 * reach + 1):
         for j in range(2 * reach + 1):
             if (i, j) == (reach, reach):
                 continue
             at = slice(i, i + n), slice(j, j + m)
-            far = jnp.sqrt(jnp.square(places[at] - own).sum(-1))
+            far = jnp.square(rows[at] - row) + jnp.square(columns[at] - column)
             other, wide = heights[at], jnp.maximum(sizes[at], size)
             earlier = (i, j) < (reach, reach)
             stronger = (other > height) | ((other == height) & earlier)
-            twin = stronger & (far < jnp.maximum(TWIN_REACH * wide, float(tile)))
-            halo = (HALO_SHARE * other > height) & (far < HALO_REACH * sizes[at])
+            near = jnp.square(jnp.maximum(TWIN_REACH * wide, float(tile)))
+            rim = jnp.square(jnp.maximum(HALO_REACH * sizes[at], 0.0))
+            twin = stronger & (far < near)
+            halo = (HALO_SHARE * other > height) & (far < rim)
             part = part | ((twin | halo) & (other > -jnp.inf))
     return part

@@ -1,7 +1,10 @@
 """Where XLA must stop melting one stage into the next."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import jax
+import jax.numpy as jnp
 from jax import lax
 
 T = TypeVar("T")
@@ -15,3 +18,16 @@ def unfused(x: T) -> T:
     """
     same: T = lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
     return same
+
+
+def staged(make: Callable[..., jax.Array], *given: jax.Array, when: Any) -> jax.Array:
+    """make(*given) as a stage of its own, or zeros where ``when`` (a traced flag) is false.
+
+    XLA:CPU sees past a barrier to slices and maxima and reads them anew for every shift
+    of a window, five times slower; past a condition it cannot see.
+    """
+    shape = jax.eval_shape(make, *given)
+    made: jax.Array = lax.cond(
+        when, make, lambda *_: jnp.zeros(shape.shape, shape.dtype), *given
+    )
+    return made
