@@ -280,9 +280,8 @@ def _is_part(
     pad = ((reach, reach), (reach, reach))
     # Rows and columns apart: an innermost axis of two would undo vector arithmetic.
     row, column = (unfused(place[..., k].astype(jnp.float32)) for k in (0, 1))
-    rows, columns = unfused(jnp.pad(row, pad)), unfused(jnp.pad(column, pad))
+    rows, columns, sizes = (unfused(jnp.pad(v, pad)) for v in (row, column, size))
     heights = unfused(jnp.pad(height, pad, constant_values=-jnp.inf))
-    sizes = unfused(jnp.pad(size, pad))
     part = jnp.zeros((n, m), bool)
     for i in range(2 * reach + 1):
         for j in range(2 * reach + 1):
