@@ -1,6 +1,6 @@
 """How well cells are counted: virtual fields whose cells are known, 0 to 400 a field.
 
-Usage: python bench/bench_count.py [--quick] [--seeds 2]. Fields are cut out of larger
+Usage: python bench/bench_count.py [--quick] [--seeds 2] [--first 1]. Fields are cut out of larger
 ones, so that cells lie across the rim as in a well; all healthy, mixed and all
 senescent; cells from strictly apart to strewn by chance; with specks of debris and
 without. Of both finders that count: nuclei (fluorescence) and phase. The last line is
@@ -184,14 +184,14 @@ def _timed(name: str, run: Callable[[], jax.Array]) -> dict[str, float]:
     return {k: round(1e3 * v, 2) for k, v in best.items()}
 
 
-def measured(style: str, counts: Sequence[int], n_seeds: int) -> dict[str, Any]:
+def measured(style: str, counts: Sequence[int], seeds: range) -> dict[str, Any]:
     """Every figure of one style, and whether it meets the bars."""
     find = finder_of(style, SIDE, 1.3)
     known = [
         paint(style, n, rate, USUAL_SPACING, seed, 2.0)
         for n in counts
         for rate in (RATES if n else RATES[:1])
-        for seed in range(1, n_seeds + 1)
+        for seed in seeds
     ]
     told = judged(known, np.array([counted(find, k) for k in known]))
     empty = [paint(style, 0, 0.0, 0.0, 50 + seed, 0.0) for seed in range(5)]
@@ -221,10 +221,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer fields")
     parser.add_argument("--seeds", type=int, default=2, help="fields of each kind")
+    parser.add_argument("--first", type=int, default=1, help="first seed")
     asked = parser.parse_args()
     counts = (0, 50, 200, 400) if asked.quick else COUNTS
-    told = {s: measured(s, counts, 1 if asked.quick else asked.seeds) for s in BARS}
-    print(json.dumps({"bench": "count", **told, "quick": asked.quick, **facts()}))
+    seeds = range(asked.first, asked.first + (1 if asked.quick else asked.seeds))
+    told = {s: measured(s, counts, seeds) for s in BARS}
+    which = {"quick": asked.quick, "seeds": list(seeds)}
+    print(json.dumps({"bench": "count", **told, **which, **facts()}))
 
 
 if __name__ == "__main__":
