@@ -13,20 +13,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
 import tifffile
 
+from bench.laps import Lap, lapped, watched
 from bench.machine import facts
 from plates.ingest import IngestOptions, ingest_plate
 from plates.inventory import Stamp, checked
@@ -113,61 +110,6 @@ def ingest(source: Path, out: Path, n_plates: int) -> dict[str, Any]:
         }
         for name, some in laps.items()
     } | {"peak_mb": peaks}
-
-
-@dataclass
-class Lap:
-    """Pixels in MB, seconds on the clock, and processor seconds of all processes."""
-
-    mb: float = 0.0
-    seconds: float = 0.0
-    cpu: float = 0.0
-
-
-@contextmanager
-def lapped(laps: list[Lap]) -> Iterator[Lap]:
-    """Time a block and append it."""
-    lap = Lap(seconds=-time.perf_counter(), cpu=-processor_seconds())
-    yield lap
-    lap.seconds += time.perf_counter()
-    lap.cpu += processor_seconds()
-    laps.append(lap)
-
-
-def processor_seconds() -> float:
-    """What this process and its children have used so far."""
-    own = psutil.Process()
-    times = [p.cpu_times() for p in (own, *own.children(recursive=True))]
-    return float(sum(t.user + t.system for t in times))
-
-
-@contextmanager
-def watched(pool: KillablePool) -> Iterator[list[float]]:
-    """The largest resident size in bytes of this process and the pool's."""
-    peak, is_over = [0.0], threading.Event()
-
-    def watch() -> None:
-        # Asking the system for all processes would cost more than what is measured.
-        while not is_over.wait(0.05):
-            pids = [os.getpid(), *(child.process.pid for child in pool.children)]
-            peak[0] = max(peak[0], float(sum(map(resident, pids))))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def resident(pid: int) -> int:
-    """Resident bytes of one process, 0 if it is gone."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def bare_task(task: tuple[str, int, int]) -> tuple[float, float, float]:
