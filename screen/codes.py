@@ -218,6 +218,7 @@ PLATE_FORMAT_MISMATCH | REFUSE | REFUSED | plate formats differ | screen them ap
 PLATE_ID_MISMATCH | REFUSE | REFUSED | the store is of another plate | correct its id
 PLATE_META_INVALID | REFUSE | REFUSED | the plate's metadata do not fit | ingest it again
 PLATE_MISSING | REFUSE | REFUSED | a plate is not on disk | ingest or copy it there
+PLATE_NOT_IMAGED | HOLD | PARTIAL | the map has a plate without images | run again when it is imaged, or take it out of the map
 SCHEMA_UNSUPPORTED | REFUSE | REFUSED | written in another schema | use the version that wrote it
 TABLE_EMPTY | REFUSE | REFUSED | the table has no rows | check the file
 TABLE_ENCODING | REFUSE | REFUSED | the text is not UTF-8 | save it as UTF-8 CSV

@@ -160,7 +160,7 @@ def join_map(plan: Plan, present: Collection[str]) -> None:
     for plate in unimaged:
         found = "a plate of the map without images"
         remedy = "nothing if it is not imaged yet: the same command takes it later"
-        plan.hold(plate, "PLATE_MISSING", found, remedy)
+        plan.hold(plate, "PLATE_NOT_IMAGED", found, remedy)
     for entry in plan.plates:
         if entry.plate in mapped:
             plan.warnings += _wells(entry, plan.map.for_plate(entry.plate))

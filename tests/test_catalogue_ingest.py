@@ -161,7 +161,7 @@ def test_C16_a_plate_without_a_map_is_held_and_the_others_run(tmp_path: Path) ->
 def test_C16_a_plate_of_the_map_without_images_is_named(tmp_path: Path) -> None:
     lab = make_lab(tmp_path, ("P1",), n_fields=1)
     lab.write_map(map_lines(("P1", "Q7"), lab.wells))
-    told(lab.ingest(), 4, "PLATE_MISSING", "Q7", "without images")
+    told(lab.ingest(), 4, "PLATE_NOT_IMAGED", "Q7", "without images")
     assert _plates(lab) == ["P1"]
     assert lab.campaign().map.plates == ("P1",)
 

@@ -135,7 +135,7 @@ def test_a_dry_run_shows_everything_and_writes_nothing(tmp_path: Path) -> None:
     ]
     for text in ("reader tiff_folder: 48 files match, 1 do not", "notes.txt: no match"):
         assert text in ended.out
-    for text in ("MAP_MISSING Q7", "PLATE_MISSING X2", "1 plates to ingest"):
+    for text in ("MAP_MISSING Q7", "PLATE_NOT_IMAGED X2", "1 plates to ingest"):
         assert text in ended.out
     assert sorted(tmp_path.rglob("*")) == before
 
