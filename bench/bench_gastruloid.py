@@ -95,7 +95,7 @@ def ingest_words(data: Path, plate_map: Path, out: Path) -> list[str]:
     return [
         *(f"source={data / 'images'}", f"pattern={PATTERN}", f"map={plate_map}"),
         *("channels=[brightfield,GFP]", "pixel_size_um=4.8", f"out={out}"),
-        "n_wells=96",
+        *("n_wells=96", "settle=0"),
     ]
 
 

@@ -19,6 +19,9 @@ Place = tuple[str, int, int, int, int]  # well, then field, t, c and z from 0
 
 pytestmark = pytest.mark.real
 
+# The data may have been copied here a minute ago; nothing writes them any more.
+COPIED = ("settle=0",)
+
 
 def _ingest(
     tmp_path: Path, source: Path, plate: str, wells: list[str], *more: str
@@ -26,7 +29,7 @@ def _ingest(
     plate_map = tmp_path / "map.csv"
     plate_map.write_text("\n".join([HEADER, *map_lines([plate], wells)]) + "\n")
     words = [f"source={source}", f"map={plate_map}", f"out={tmp_path / 'screen'}"]
-    ended = run_verb("ingest", *words, *more)
+    ended = run_verb("ingest", *words, *COPIED, *more)
     return ended, _plate(tmp_path / "screen")
 
 
@@ -76,6 +79,7 @@ def test_operetta_with_its_drug_layout(shared_data: Path, tmp_path: Path) -> Non
         f"out={tmp_path / 'screen'}",
         "map_aliases=[DMSO:vehicle]",
         "map_defaults=[state:stressed,replicate:1,batch:b1]",
+        *COPIED,
     )
     told(ended, 0)
     plate = _plate(tmp_path / "screen")
@@ -154,7 +158,7 @@ def test_a_key_that_belies_the_instrument_is_refused_unless_it_overrules(
     plate_map.write_text("\n".join([HEADER, *map_lines([name], ["B02"])]) + "\n")
     source = shared_data / "imagexpress" / name
     words = [f"source={source}", f"map={plate_map}", f"out={tmp_path / 'screen'}"]
-    words += ["n_wells=384", "pixel_size_um=0.65"]
+    words += ["n_wells=384", "pixel_size_um=0.65", *COPIED]
     ended = run_verb("ingest", *words)
     told(ended, 3, "PLATE_FORMAT_MISMATCH", name, "says 96 wells, n_wells=384")
     told(ended, 3, "PIXEL_SIZE_MISMATCH", name, "1.3672", "overrule=true")
