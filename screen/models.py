@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from screen.durable import write_whole
 if TYPE_CHECKING:
     from flax import nnx
 
-SCHEMA = 1
+SCHEMA = 2
 SPEC_FILE = "model.json"
 
 
@@ -51,7 +51,9 @@ class ModelSpec:
     IntensitySpec; ``anchors`` names the two classes the networks were taught;
     ``pixel_size_um`` is that of the images; ``threshold`` is the P(senescent) above
     which a cell counts as senescent; ``window`` says that crops are seen through the
-    kernels' soft window.
+    kernels' soft window. ``width`` and ``head`` (kind, n) are the network's; ``classes``
+    names what it tells apart, the scored one second. ``calibration`` and
+    ``preprocessing`` are empty where probabilities and pixels are left as they are.
     """
 
     architecture: str
@@ -66,6 +68,11 @@ class ModelSpec:
     split: str
     networks: tuple[NetworkSpec, ...]
     summary: dict[str, Any]
+    width: float = 1.0
+    head: dict[str, Any] = field(default_factory=lambda: {"kind": "classes", "n": 2})
+    classes: tuple[str, ...] = ("healthy", "senescent")
+    calibration: dict[str, Any] = field(default_factory=dict)
+    preprocessing: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,8 +120,9 @@ def load_model(folder: Path) -> Model:
     try:
         text = json.loads(data)
         schema = text.pop("schema")
-        if schema != SCHEMA:
-            raise _invalid(path, f"schema {schema}, this version reads {SCHEMA}")
+        if schema not in (1, SCHEMA):
+            raise _invalid(path, f"schema {schema}, this version reads 1 and {SCHEMA}")
+        text = migrate_1_to_2(text) if schema == 1 else text
         names = {field.name for field in fields(ModelSpec)}
         if odd := sorted(names ^ set(text)):
             raise _invalid(path, f"keys missing or unknown: {', '.join(odd)}")
@@ -132,8 +140,20 @@ def _spec(text: dict[str, Any]) -> ModelSpec:
         NetworkSpec(**{**n, "learnt": tuple((p, w) for p, w in n["learnt"])})
         for n in text.pop("networks")
     )
-    channels = tuple(text.pop("channels"))
-    return ModelSpec(**text, channels=channels, networks=networks)
+    names = {key: tuple(text.pop(key)) for key in ("channels", "classes")}
+    return ModelSpec(**text, **names, networks=networks)
+
+
+def migrate_1_to_2(text: dict[str, Any]) -> dict[str, Any]:
+    """A spec of schema 1, which knew two classes and nothing of calibration, as one of
+    schema 2."""
+    return text | {
+        "width": 1.0,
+        "head": {"kind": "classes", "n": 2},
+        "classes": ["healthy", "senescent"],
+        "calibration": {},
+        "preprocessing": {},
+    }
 
 
 def _weights(folder: Path, network: NetworkSpec) -> dict[str, np.ndarray[Any, Any]]:

@@ -70,7 +70,7 @@ def test_a_network_scores_no_well_it_learnt_from() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"schema": 9}, "schema 9, this version reads 1"),
+        ({"schema": 9}, "schema 9, this version reads 1 and 2"),
         ({"_target_": "os.system"}, "keys missing or unknown: _target_"),
         ({"networks": 3}, "does not read as a model spec"),
     ],
@@ -102,3 +102,19 @@ def test_weights_of_another_shape_are_refused(model: Path) -> None:
     other = build("compact", 2, 16, key=jax.random.key(1))
     with pytest.raises(InputError, match="weights do not fit the architecture"):
         restore_network(other, load_model(model).weights["half0"])
+
+
+def test_a_model_of_schema_1_still_reads() -> None:
+    """A golden folder, written by the version that knew two classes only."""
+    loaded = load_model(Path(__file__).parent / "golden" / "model_schema_1")
+    spec = loaded.spec
+    assert (spec.architecture, spec.crop_px, spec.window) == ("compact", 16, True)
+    assert (spec.width, spec.head, spec.calibration, spec.preprocessing) == (
+        1.0,
+        {"kind": "classes", "n": 2},
+        {},
+        {},
+    )
+    assert spec.classes == ("healthy", "senescent")
+    assert spec.networks[0].learnt == (("P1", "A01"), ("P1", "B02"))
+    np.testing.assert_array_equal(loaded.weights["half0"]["head.bias"], [0, 1])
