@@ -68,7 +68,7 @@ def test_sesmo_layers_have_the_published_shapes() -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(SMALL))
 def test_every_network_gives_two_logits_and_its_embedding(name: str) -> None:
     network: Any = build(name, 2, SMALL[name], key=jax.random.key(1))
     crops = jnp.zeros((3, SMALL[name], SMALL[name], 2))
@@ -79,7 +79,7 @@ def test_every_network_gives_two_logits_and_its_embedding(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "crop_px", "message"),
     [
-        ("resnet", 32, "no network 'resnet'; known: compact, sesmo"),
+        ("resnet", 32, "no network 'resnet'; known: compact, compact_large"),
         ("compact", 30, "crops of 16, 24, 32"),
         ("sesmo", 14, "at least 16 pixels, not 14"),
     ],

@@ -6,37 +6,52 @@ from typing import Any, Protocol
 
 import jax
 from flax import nnx
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Float
 
 from kernels.networks.compact import Compact
 from kernels.networks.sesmo import Sesmo
-from kernels.shapes import Crops, PRNGKey
+from kernels.networks.stages import Relu, Stage
+from kernels.shapes import PRNGKey
 
 GraphDef = nnx.GraphDef[Any]
 Params = nnx.State[Any, Any]
 
 N_CLASSES = 2
-"""Healthy is class 0, senescent is class 1, in every network."""
+"""Healthy is class 0, senescent is class 1, in every binary network."""
 
 
 class Network(Protocol):
     """What training and scoring ask of a network; key None means no randomness."""
 
-    def __call__(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b 2"]:
-        """Logits of healthy and senescent."""
+    head: nnx.Linear
 
-    def embed(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b e"]:
+    def __call__(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "b o"]:
+        """Logits; of a binary network those of healthy and senescent."""
+
+    def embed(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "b e"]:
         """The numbers under the head."""
+
+    def stages(self, relu: Relu = jax.nn.relu) -> tuple[Stage, ...]:
+        """Named steps; the last, ``head``, gives logits, the one before the embedding."""
 
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """One network of the registry: how to build it, its usual crop, what it is."""
+    """One network of the registry: how to build it, its usual crop, what it is.
+
+    ``builder`` takes (n_channels, crop_px, *, n_out, width, rngs); ``n_embedding`` is
+    that of width 1, and ``width`` multiplies the width that is asked for.
+    """
 
     builder: Callable[..., nnx.Module]
     crop_px: int
     n_embedding: int
     description: str
+    width: float = 1.0
 
 
 NETWORKS: dict[str, NetworkEntry] = {
@@ -46,18 +61,40 @@ NETWORKS: dict[str, NetworkEntry] = {
         64,
         "four convolutions, 1.5 M multiply-adds, any crop of 8 n pixels",
     ),
+    "compact_small": NetworkEntry(Compact, 32, 64, "compact at half its width", 0.5),
+    "compact_large": NetworkEntry(Compact, 32, 64, "compact at twice its width", 2.0),
     "sesmo": NetworkEntry(
         Sesmo, 50, 256, "Deep-SeSMo (Kusumoto 2021), 58.9 M multiply-adds at 50 pixels"
     ),
 }
 
 
-def build(name: str, n_channels: int, crop_px: int, *, key: PRNGKey) -> nnx.Module:
-    """A new network with random weights; raises ValueError for an unknown name or crop."""
+def build(
+    name: str,
+    n_channels: int,
+    crop_px: int,
+    *,
+    key: PRNGKey,
+    n_out: int = 2,
+    width: float = 1.0,
+) -> nnx.Module:
+    """A new network with random weights and ``n_out`` logits.
+
+    ``width`` multiplies the channels of every layer. Raises ValueError for an unknown
+    name, a crop that the network cannot take, or a number that is not positive.
+    """
     if name not in NETWORKS:
         raise ValueError(f"no network {name!r}; known: {', '.join(sorted(NETWORKS))}")
+    if n_channels < 1 or n_out < 1 or width <= 0:
+        raise ValueError(
+            "channels, outputs and width of a network must be above 0, not"
+            f" {n_channels}, {n_out} and {width}"
+        )
+    entry = NETWORKS[name]
     rngs = nnx.Rngs(params=key)
-    return NETWORKS[name].builder(n_channels, crop_px, rngs=rngs)
+    return entry.builder(
+        n_channels, crop_px, n_out=n_out, width=entry.width * width, rngs=rngs
+    )
 
 
 def n_parameters(network: nnx.Module) -> int:

@@ -72,19 +72,30 @@ class Compact(nnx.Module):
     dense layer, because the cell in the middle is meant and its neighbours are not.
     """
 
-    def __init__(self, n_channels: int, crop_px: int, *, rngs: nnx.Rngs) -> None:
-        """Raise ValueError for a crop side that is not a multiple of 8."""
+    def __init__(
+        self,
+        n_channels: int,
+        crop_px: int,
+        *,
+        n_out: int = 2,
+        width: float = 1.0,
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Raise ValueError for a crop side that is not a multiple of 8.
+
+        ``width`` multiplies the channels of the convolutions, not the embedding.
+        """
         if crop_px % 8 or crop_px < 16:
             raise ValueError(
                 f"the compact network takes crops of 16, 24, 32 ... pixels, not {crop_px}"
             )
-        a, b, c = WIDTHS
+        a, b, c = (max(1, round(n * width)) for n in WIDTHS)
         self.stem = UnitConv(4 * n_channels, a, stride=1, rngs=rngs)
         self.second = UnitConv(a, b, stride=2, rngs=rngs)
         self.third = UnitConv(b, c, stride=2, rngs=rngs)
         self.fourth = UnitConv(c, c, stride=1, rngs=rngs)
         self.dense = nnx.Linear((crop_px // 8) ** 2 * c, N_EMBEDDING, rngs=rngs)
-        self.head = nnx.Linear(N_EMBEDDING, 2, rngs=rngs)
+        self.head = nnx.Linear(N_EMBEDDING, n_out, rngs=rngs)
 
     def embed(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b e"]:
         """What the network sees in each crop, 64 numbers at or above 0."""
@@ -94,6 +105,6 @@ class Compact(nnx.Module):
         x = x + jax.nn.relu(self.fourth(x))
         return jax.nn.relu(self.dense(x.reshape(x.shape[0], -1)))
 
-    def __call__(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b 2"]:
-        """Logits of healthy and senescent; key is not used, nothing here is random."""
+    def __call__(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b o"]:
+        """Logits; key is not used, nothing here is random."""
         return self.head(self.embed(x, key))

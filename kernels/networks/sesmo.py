@@ -23,20 +23,31 @@ class Sesmo(nnx.Module):
     layer when a key is given; without a key the network is fixed.
     """
 
-    def __init__(self, n_channels: int, crop_px: int, *, rngs: nnx.Rngs) -> None:
-        """Raise ValueError for a crop that two pools leave empty."""
+    def __init__(
+        self,
+        n_channels: int,
+        crop_px: int,
+        *,
+        n_out: int = 2,
+        width: float = 1.0,
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Raise ValueError for a crop that two pools leave empty.
+
+        ``width`` multiplies the channels and the dense layer.
+        """
         side = ((crop_px - 4) // 2 - 4) // 2
         if side < 1:
             raise ValueError(
                 f"the sesmo network takes crops of at least 16 pixels, not {crop_px}"
             )
-        a, b, c, d = WIDTHS
+        a, b, c, d, e = (max(1, round(n * width)) for n in (*WIDTHS, N_EMBEDDING))
         self.conv1 = _conv(n_channels, a, rngs)
         self.conv2 = _conv(a, b, rngs)
         self.conv3 = _conv(b, c, rngs)
         self.conv4 = _conv(c, d, rngs)
-        self.dense = nnx.Linear(side * side * d, N_EMBEDDING, rngs=rngs)
-        self.head = nnx.Linear(N_EMBEDDING, 2, rngs=rngs)
+        self.dense = nnx.Linear(side * side * d, e, rngs=rngs)
+        self.head = nnx.Linear(e, n_out, rngs=rngs)
 
     def embed(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b e"]:
         """The dense layer of 256 after its ReLU."""
@@ -74,8 +85,8 @@ class Sesmo(nnx.Module):
         x = _dropped(_pooled(x), keys[1])
         return jax.nn.relu(self.dense(x.reshape(x.shape[0], -1)))
 
-    def __call__(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b 2"]:
-        """Logits of healthy and senescent."""
+    def __call__(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b o"]:
+        """Logits, two unless ``n_out`` says otherwise."""
         last = None if key is None else jax.random.fold_in(key, 2)
         return self.head(_dropped(self.embed(x, key), last))
 
