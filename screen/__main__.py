@@ -68,7 +68,7 @@ def _version() -> int:
 
 
 def _do(command: Command) -> int:
-    from screen.jobs import run_job
+    from screen.jobs import closing, run_job
 
     _listen()
     if "show" in command.flags:
@@ -79,6 +79,8 @@ def _do(command: Command) -> int:
         _tell(outcomes[-1], number if len(command.jobs) > 1 else None)
         if outcomes[-1].code in (130, 143):
             break
+    if (said := closing(command, outcomes)) is not None:
+        _tell(said, None)
     return worst(outcome.code for outcome in outcomes)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from screen.learning_codes import LEARNING_CODES
+
 
 class ExitCode(IntEnum):
     """What the process tells the shell; 0 alone means complete."""
@@ -80,7 +82,6 @@ MANIFEST_INVALID | REFUSE | INTEGRITY | the manifest cannot be trusted | make th
 SCHEMA_NEWER | REFUSE | REFUSED | written by a newer version | use that version
 SCORE_FINGERPRINT | REFUSE | REFUSED | the run was scored otherwise | ledger.new_run=true or another run=
 RUN_LOCKED | REFUSE | LOCKED | another run holds the folder | wait, or lock.break=true when it is dead
-MODEL_INVALID | REFUSE | REFUSED | the model is cut, changed or does not fit | train it again
 ILLUM_INVALID | REFUSE | REFUSED | the light profile is missing, of another size or zero | ingest again, give another, or intensity.illumination=none
 PIXEL_SIZE_MISMATCH | REFUSE | REFUSED | pixel sizes differ, so cells would | train on such plates
 PLATE_CHANNEL_MISSING | REFUSE | REFUSED | the plate lacks a channel that is asked for | check the channels
@@ -229,24 +230,7 @@ TABLE_RAGGED | REFUSE | REFUSED | a line has more or fewer cells | correct the l
 TABLE_UNREADABLE | REFUSE | REFUSED | the table cannot be read | check path and rights
 IGNORED_FILES | WARN | COMPLETE | files match no pattern | none needed
 NO_CELLS | WARN | COMPLETE | the well has no cells | none needed
-CENTRES_FORMAT | REFUSE | REFUSED | the file holds no centres or labels | save a table, or label images as TIFF or PNG
-CENTRES_COLUMN_MISSING | REFUSE | REFUSED | the table of centres lacks a column | give well, field, y_px and x_px
-CENTRES_VALUE_INVALID | REFUSE | REFUSED | a centre is no pair of numbers | correct the line
-CENTRES_PLACE_UNKNOWN | REFUSE | REFUSED | the plate has no such well or field | correct the names or pattern=
-CENTRES_OUTSIDE | REFUSE | REFUSED | a centre lies outside its field | give pixels of the fields as ingested
-CENTRES_DOUBLED | WARN | COMPLETE | a centre stands twice and counts once | none needed
-CENTRES_NONE | REFUSE | REFUSED | no centres are given with a plate | ingest centres=PATH
-CENTRES_MISSING | Q-field | PARTIAL | the field was never looked at for centres | give its centres, or a line without y and x
-SEGMENTER_UNKNOWN | REFUSE | REFUSED | no segmenter of this name is installed | install its package or name another
-SEGMENTER_FAILED | Q-field | PARTIAL | the segmenter ended with an error | look at its message
-SEGMENTER_LABELS | Q-field | PARTIAL | the segmenter gave no label image of the field | report it to its makers
 CAPACITY | WARN | COMPLETE | more cells than finder.max_cells; the weakest are left out | raise finder.max_cells
-CROPS_FOLDER | REFUSE | REFUSED | the folder is no labelled crop set | name a folder with one CSV and its pictures
-CROPS_COLUMN_MISSING | REFUSE | REFUSED | the crop list lacks a column | add it or name another
-CROPS_CELL_EMPTY | REFUSE | REFUSED | a crop has no label or group | fill the cell
-CROPS_NONE | REFUSE | REFUSED | no crop is left | check crops_filter
-CROPS_LABELS | REFUSE | REFUSED | crops of two states are needed | check crops_label and crops_positive
-TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
 MAP_PADDED | WARN | COMPLETE | spaces around a cell were removed | none needed
 NO_HEALTHY_SCALE | WARN | COMPLETE | the plate has no healthy control wells, so no rescue scale | mark unstressed vehicle wells
 NO_STRESSED_SCALE | WARN | COMPLETE | the plate has no stressed control wells, so no rescue scale | mark stressed vehicle wells
@@ -272,4 +256,5 @@ WORKERS_GONE | STOP | RESOURCES | no worker is left to compute | run the same co
 QUARANTINE_SHARE | STOP | QUARANTINE | too many wells are quarantined | look at the codes, raise quarantine.max_share
 """
 
-CODES: dict[str, Code] = dict(map(_row, _TABLE.strip().splitlines()))
+_ROWS = (*_TABLE.strip().splitlines(), *LEARNING_CODES.strip().splitlines())
+CODES: dict[str, Code] = dict(map(_row, _ROWS))

@@ -6,6 +6,7 @@ import platform
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from screen.paths import model_dir, run_dir
 from screen.provenance import redacted_text, version_of, write_text
 
 MODULES = {"run": "run_all"}  # a module `run` would be taken for the verbs' function
+_COMPOSING = ("tune",)  # verbs that go on composing settings from the words of a job
 _PLACES = {  # the keys that alone decide where a job writes
     "simulate": ("out",),
     "ingest": ("out",),
     "train": ("out", "campaign", "crops"),
+    "tune": ("out", "campaign", "crops"),
     "score": ("run", "runs", "campaign"),
     "run": ("run", "runs", "campaign"),
     "call": ("out", "run", "runs", "campaign"),
@@ -34,7 +37,8 @@ def run_job(command: Command, number: int, job: Job) -> Outcome:
     try:
         settings = _placed(command, number, settings_from(command.verb, job))
         module = MODULES.get(command.verb, command.verb)
-        outcome = importlib.import_module(f"screen.{module}").run(settings)
+        words = (job,) if command.verb in _COMPOSING else ()
+        outcome = importlib.import_module(f"screen.{module}").run(settings, *words)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"screen.{module}.run returned {outcome!r}, not an Outcome")
         return outcome
@@ -46,6 +50,18 @@ def run_job(command: Command, number: int, job: Job) -> Outcome:
     finally:
         if settings is not None:
             _keep_settings(command, job, settings)
+
+
+def closing(command: Command, outcomes: Sequence[Outcome]) -> Outcome | None:
+    """What is said when a sweep of trainings is over: its leaderboard, also written."""
+    if command.verb != "train" or len(outcomes) < 2:
+        return None
+    from screen.sweeps.leaderboard import summing_up
+
+    try:
+        return summing_up([path for one in outcomes for path in one.paths])
+    except Exception as error:  # the sweep's own outcome stands
+        return _failed(error)
 
 
 def _failed(error: Exception) -> Outcome:
@@ -83,7 +99,7 @@ def _placed(command: Command, number: int, settings: Any) -> Any:
     places = _PLACES.get(command.verb)
     if places is None or not set(command.swept) - set(places):
         return settings
-    if command.verb == "train":
+    if command.verb in ("train", "tune"):
         base = model_dir(settings.out, settings.campaign or settings.crops)
         return replace(settings, out=str(base / "sweep" / str(number)))
     if command.verb in ("score", "run"):

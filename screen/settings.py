@@ -105,6 +105,43 @@ class TrainVerb:
 
 
 @dataclass
+class TuneVerb(TrainVerb):
+    """Search for the settings of train that do best on groups never seen.
+
+    Tries trainings one after the other, learning from those before, and stops the
+    hopeless early. May be stopped at any time: the same command goes on, and a larger
+    trials=N searches on. Takes every key of train; out= is the folder of the study.
+    """
+
+    search: list[str] = key(
+        ["optimizer.learning_rate=log(0.0003,0.03)"],
+        "what is tried: KEY=log(LOW,HIGH), linear(LOW,HIGH), range(FIRST,LAST) or"
+        " choice(A,B); groups too, such as network=choice(compact,sesmo)",
+    )
+    trials: int = key(20, "trainings in all", "trainings", low=1, high=100000)
+    prune: bool = key(
+        True, "stop a training whose first folds lie below the median of the others"
+    )
+
+
+@dataclass
+class CompareVerb:
+    """Rank trained models by how they did on groups they never saw.
+
+    Reads what each training wrote beside its model and shows one table, with every
+    setting in which they differ.
+    """
+
+    runs: list[str] = key([], "model folders, or folders that hold some", "path")
+    out: str = key("", "folder of leaderboard.csv; empty = shown only", "path")
+
+    def check(self) -> None:
+        """Raise ValueError without a folder."""
+        if not self.runs:
+            raise ValueError("give runs=[FOLDER,...], at least one")
+
+
+@dataclass
 class ScoreVerb:
     """Score every cell of every well and commit a record for each well.
 
@@ -213,6 +250,8 @@ VERBS: dict[str, type] = {
     "simulate": SimulateVerb,
     "ingest": IngestVerb,
     "train": TrainVerb,
+    "tune": TuneVerb,
+    "compare": CompareVerb,
     "score": ScoreVerb,
     "call": CallVerb,
     "report": ReportVerb,

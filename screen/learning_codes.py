@@ -1,0 +1,30 @@
+"""Reason codes of cells, networks and what they learn from; `screen.codes` reads them."""
+
+# name | outcome | exit code | meaning | remedy
+LEARNING_CODES = """
+MODEL_INVALID | REFUSE | REFUSED | the model is cut, changed or does not fit | train it again
+CENTRES_FORMAT | REFUSE | REFUSED | the file holds no centres or labels | save a table, or label images as TIFF or PNG
+CENTRES_COLUMN_MISSING | REFUSE | REFUSED | the table of centres lacks a column | give well, field, y_px and x_px
+CENTRES_VALUE_INVALID | REFUSE | REFUSED | a centre is no pair of numbers | correct the line
+CENTRES_PLACE_UNKNOWN | REFUSE | REFUSED | the plate has no such well or field | correct the names or pattern=
+CENTRES_OUTSIDE | REFUSE | REFUSED | a centre lies outside its field | give pixels of the fields as ingested
+CENTRES_DOUBLED | WARN | COMPLETE | a centre stands twice and counts once | none needed
+CENTRES_NONE | REFUSE | REFUSED | no centres are given with a plate | ingest centres=PATH
+CENTRES_MISSING | Q-field | PARTIAL | the field was never looked at for centres | give its centres, or a line without y and x
+SEGMENTER_UNKNOWN | REFUSE | REFUSED | no segmenter of this name is installed | install its package or name another
+SEGMENTER_FAILED | Q-field | PARTIAL | the segmenter ended with an error | look at its message
+SEGMENTER_LABELS | Q-field | PARTIAL | the segmenter gave no label image of the field | report it to its makers
+CROPS_FOLDER | REFUSE | REFUSED | the folder is no labelled crop set | name a folder with one CSV and its pictures
+CROPS_COLUMN_MISSING | REFUSE | REFUSED | the crop list lacks a column | add it or name another
+CROPS_CELL_EMPTY | REFUSE | REFUSED | a crop has no label or group | fill the cell
+CROPS_NONE | REFUSE | REFUSED | no crop is left | check crops_filter
+CROPS_LABELS | REFUSE | REFUSED | crops of two states are needed | check crops_label and crops_positive
+TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
+TRAINING_INVALID | REFUSE | REFUSED | the folder holds no finished training | name folders of trained models
+COMPARE_NONE | REFUSE | REFUSED | there is no model to rank | name folders of trained models
+COMPARE_METRICS | REFUSE | REFUSED | the models were judged by different measures | compare them apart
+COMPARE_DATA | REFUSE | REFUSED | the models learnt from different data | compare them apart
+TUNE_SEARCH | REFUSE | REFUSED | what is searched cannot be read | write KEY=log(LOW,HIGH) or choice(A,B)
+TUNE_STUDY_CHANGED | REFUSE | REFUSED | the study was begun with other settings | undo the change, or give another out=
+TUNE_NO_TRIAL | REFUSE | REFUSED | no trial of the study was judged | try the words with train first
+"""
