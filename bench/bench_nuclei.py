@@ -22,7 +22,7 @@ from kernels.augment import AugmentSpec
 from plates.crop_sets import CropSet
 from screen.baselines import CLASSIFIERS, FEATURES, hand_features
 from screen.crop_channels import crop_channels
-from screen.evaluate import auto_folds, evaluate
+from screen.evaluation import auto_folds, evaluate
 from screen.fitting import FitPlan
 from screen.train_crops import Scorer, baseline_scorer, binary_labels, network_scorer
 

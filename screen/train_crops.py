@@ -13,7 +13,14 @@ import numpy as np
 from plates.crop_sets import CropSet
 from plates.problems import InputError, Problem
 from screen.errors import Outcome
-from screen.evaluate import Evaluation, GroupFold, Labels, Scores, auto_folds, evaluate
+from screen.evaluation import (
+    Evaluation,
+    GroupFold,
+    Labels,
+    Scores,
+    auto_folds,
+    evaluate,
+)
 from screen.models import ModelSpec, NetworkSpec, network_weights, save_model
 from screen.paths import model_dir
 from screen.preflight import check_writable

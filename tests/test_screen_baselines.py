@@ -9,7 +9,7 @@ from plates.crop_sets import CropSet
 from screen.baselines import CLASSIFIERS, FEATURES, hand_features
 from screen.baselines.hand_features import object_mask
 from screen.crop_channels import CHANNELS, crop_channels
-from screen.evaluate import auc, evaluate, group_folds
+from screen.evaluation import auc, evaluate, group_folds
 
 
 def _ellipse(a: float, b: float, level: int = 120, texture: float = 0) -> np.ndarray:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from plates.crop_sets import CropSet
 from plates.problems import InputError
-from screen.evaluate import auc, auto_folds, evaluate, group_folds, pair_folds
+from screen.evaluation import auc, auto_folds, evaluate, group_folds, pair_folds
 
 HAND = (np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
 
