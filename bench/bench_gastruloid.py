@@ -46,12 +46,12 @@ from plates.store import Plate, open_plate, read_field
 from plates.wells import Well
 from screen import ingest
 from screen.compose import settings_of
+from screen.fit_plans import fit_plan
 from screen.fitting import fit, predict
 from screen.folds import AnchorWell, anchor_wells, random_halves
 from screen.lessons import Lessons, gather_lessons, lesson_scale
 from screen.optics import finder_spec, kinds_of
 from screen.settings import TrainVerb
-from screen.train import fit_plan
 
 DATA = ROOT.parent / "shared" / "data" / "gastruloid_plate"
 PATTERN = r"(?P<col>\d\d)(?P<row>[A-H])\.tif"

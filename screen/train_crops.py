@@ -12,12 +12,12 @@ import numpy as np
 
 from plates.crop_sets import CropSet
 from plates.problems import InputError, Problem
-from screen.errors import Outcome
 from screen.evaluation import (
     Evaluation,
     GroupFold,
     Labels,
     Scores,
+    auc,
     auto_folds,
     evaluate,
 )
@@ -26,6 +26,7 @@ from screen.paths import model_dir
 from screen.preflight import check_writable
 from screen.progress import bar
 from screen.settings import TrainVerb
+from screen.sweeps.trained import Judged, OnJudged, Taught, ignore
 
 if TYPE_CHECKING:
     from screen.fitting import Crops, FitPlan
@@ -35,10 +36,11 @@ Scorer = Callable[[GroupFold], Scores]
 EVALUATION_FILE = "evaluation.json"
 
 
-def run_crops(settings: TrainVerb) -> Outcome:
+def run_crops(settings: TrainVerb, on_judged: OnJudged = ignore) -> Taught:
     """Judge a network and two plain classifiers on groups they never saw, then teach
     one network on all crops and write it with evaluation.json.
 
+    ``on_judged`` is told the network's mean measure so far after each fold.
     Raises InputError before any compute when the crop set does not allow it.
     """
     crops = chosen_crops(
@@ -52,12 +54,22 @@ def run_crops(settings: TrainVerb) -> Outcome:
     out = model_dir(settings.out, settings.crops)
     check_writable(out)
     out.mkdir(parents=True, exist_ok=True)
-    told, module = _taught(settings, crops, labels, folds)
+    told, module = _taught(settings, crops, labels, folds, on_judged)
     weights = {"all": network_weights(module)}
     path = save_model(out, _spec(settings, crops, told), weights)
     judged = out / EVALUATION_FILE
     judged.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
-    return Outcome(0, _words(told, out), (path, judged))
+    areas = {name: one["mean"] for name, one in told["auc"].items()}
+    area = areas.pop(settings.network.name)
+    size = sum(w.size for w in weights["all"].values())
+    return Taught(
+        _words(told, out),
+        (path, judged),
+        Judged("AUC", area),
+        Judged("AUC", max(areas.values())),
+        told["crops_sha256"],
+        size,
+    )
 
 
 def chosen_crops(folder: Path, label: str, group: str, chosen: str = "") -> CropSet:
@@ -118,12 +130,16 @@ def baseline_scorer(
 
 
 def _taught(
-    settings: TrainVerb, crops: CropSet, labels: Labels, folds: tuple[GroupFold, ...]
+    settings: TrainVerb,
+    crops: CropSet,
+    labels: Labels,
+    folds: tuple[GroupFold, ...],
+    on_judged: OnJudged,
 ) -> tuple[dict[str, Any], Any]:
     from screen.baselines import CLASSIFIERS, FEATURES, hand_features
     from screen.crop_channels import crop_channels
+    from screen.fit_plans import fit_plan
     from screen.fitting import fit
-    from screen.train import fit_plan
 
     pixels = crops.images()
     network = settings.network
@@ -137,10 +153,19 @@ def _taught(
     judged: dict[str, Evaluation] = {}
     with bar("held-out folds", len(scorers) * len(folds), "folds") as advance:
         for name, scorer in scorers.items():
+            areas: list[float] = []
 
-            def stepped(fold: GroupFold, scorer: Scorer = scorer) -> Scores:
+            def stepped(
+                fold: GroupFold,
+                name: str = name,
+                scorer: Scorer = scorer,
+                areas: list[float] = areas,
+            ) -> Scores:
                 scores = scorer(fold)
                 advance(1)
+                areas.append(auc(labels[fold.tested], np.asarray(scores, np.float64)))
+                if name == network.name:
+                    on_judged(len(areas) - 1, float(np.mean(areas)))
                 return scores
 
             judged[name] = evaluate(labels, folds, stepped)[0]

