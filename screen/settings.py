@@ -5,6 +5,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from screen.evaluation_groups import EvaluationSettings as EvaluationSettings
 from screen.field_groups import FinderSettings as FinderSettings
 from screen.field_groups import IntensitySettings as IntensitySettings
 from screen.field_groups import QualitySettings as QualitySettings
@@ -63,11 +64,41 @@ class TrainVerb:
     campaign: str = key("", "campaign with control wells; this or crops", "path")
     crops: str = key("", "folder of labelled crops; this or campaign", "path")
     crops_label: str = key("state", "column with the label of a crop")
-    crops_positive: str = key("senescent", "label that counts as senescent")
+    crops_positive: str = key(
+        "senescent", "label that counts as senescent, all others as healthy"
+    )
+    crops_classes: list[str] = key(
+        [], "labels in their order, in place of crops_positive: classes or grades"
+    )
+    crops_value: str = key("", "column with the number that head=regression learns")
     crops_group: str = key(
         "source_image", "column with what is held out as a whole, such as the image"
     )
     crops_filter: str = key("", "column=value that a crop must have; empty = all")
+    crops_input: str = key(
+        "masked",
+        "masked = one grey cell on black, as eight channels of shape and texture; plain"
+        " = the whole grey or coloured picture, scaled to crop_px",
+        choices=("masked", "plain"),
+    )
+    head: str = key(
+        "classes",
+        "what crops are told apart by: classes, ordered grades (ordinal) or a number",
+        choices=("classes", "ordinal", "regression"),
+    )
+    ensemble: int = key(
+        1,
+        "networks of a crop model, whose mean is the score",
+        "networks",
+        low=1,
+        high=64,
+    )
+    calibration: str = key(
+        "temperature",
+        "how probabilities of a crop model are corrected: temperature alone, with an"
+        " offset a class (platt), in steps (isotonic), or none",
+        choices=("none", "temperature", "platt", "isotonic"),
+    )
     out: str = key("", "folder of the new model; empty = models/CAMPAIGN", "path")
     seed: int = key(1, "seed of weights, order and variation", low=0, high=2**31 - 1)
     network: NetworkSettings = part(NetworkSettings, "the scoring network")
@@ -76,6 +107,9 @@ class TrainVerb:
     anchors: AnchorsSettings = part(AnchorsSettings, "the wells to learn from")
     optimizer: OptimizerSettings = part(OptimizerSettings, "how weights are moved")
     augment: AugmentSettings = part(AugmentSettings, "how crops are varied")
+    evaluation: EvaluationSettings = part(
+        EvaluationSettings, "how a crop model is judged on groups it never saw"
+    )
     split: str = key(
         "auto",
         "which wells a network never sees: whole plates, halves of the controls, or"
@@ -99,6 +133,14 @@ class TrainVerb:
         """Raise ValueError unless one source is given and anchors name two kinds."""
         if bool(self.campaign) == bool(self.crops):
             raise ValueError("give campaign=FOLDER or crops=FOLDER, one of the two")
+        if (self.head == "regression") != bool(self.crops_value):
+            raise ValueError(
+                "head=regression goes with crops_value=COLUMN, and only so"
+            )
+        if self.head == "ordinal" and len(self.crops_classes) < 2:
+            raise ValueError("head=ordinal needs crops_classes=[LOW,...,HIGH]")
+        if self.head == "regression" and self.crops_classes:
+            raise ValueError("head=regression has no crops_classes")
         self.anchors.check()
         self.intensity.check()
         self.finder.check()
