@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ from plates.problems import InputError, Problem
 
 MAX_PIXELS = 16_000_000  # declared pixels of one crop; more is no crop of a cell
 MAX_FILE_BYTES = 64_000_000
-GREY_MODES = ("L",)
+MODES = {"L": (1, 8), "I;16": (1, 16), "I;16B": (1, 16), "RGB": (3, 8)}
+"""Pillow's names of pictures that are read: channels and bits of each."""
 
 Opener = Callable[[str], bytes]
 
@@ -72,23 +74,39 @@ def _file_bytes(folder: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def header_shape(data: bytes) -> tuple[int, int]:
-    """Height and width of an 8-bit grey picture, its pixels not decoded.
+class Form(NamedTuple):
+    """Height, width, channels and bits of a picture."""
+
+    height: int
+    width: int
+    n_channels: int
+    bits: int
+
+    def __str__(self) -> str:
+        """The form in words."""
+        colour = "coloured" if self.n_channels > 1 else "grey"
+        return f"{self.height} x {self.width} pixels, {self.bits}-bit {colour}"
+
+
+def header_form(data: bytes) -> Form:
+    """Size and kind of a grey (8 or 16 bits) or RGB picture, its pixels not decoded.
 
     Raises OSError or ValueError for anything else; see `reason`.
     """
     with Image.open(io.BytesIO(data)) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise ValueError(f"more than {MAX_PIXELS} pixels")
-        if picture.mode not in GREY_MODES:
-            raise ValueError(f"mode {picture.mode} instead of 8-bit grey")
-        return picture.height, picture.width
+        if picture.mode not in MODES:
+            raise ValueError(f"mode {picture.mode} instead of {', '.join(MODES)}")
+        return Form(picture.height, picture.width, *MODES[picture.mode])
 
 
-def decoded(data: bytes) -> NDArray[np.uint8]:
-    """The pixels u8[y x]; raises OSError or ValueError when they do not decode."""
+def decoded(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """The pixels [y x] or [y x 3], 8-bit or 16-bit as they are stored; raises OSError
+    or ValueError when they do not decode."""
     with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture, np.uint8)
+        bits = MODES[picture.mode][1] if picture.mode in MODES else 8
+        return np.asarray(picture, np.uint16 if bits == 16 else np.uint8)
 
 
 def reason(error: Exception) -> tuple[str, str]:

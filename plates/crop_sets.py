@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from plates.crop_pictures import Opener, decoded, header_shape, opened, reason
+from plates.crop_labels import label_typos, number_faults
+from plates.crop_pictures import Form, Opener, decoded, header_form, opened, reason
 from plates.problems import InputError, Problem
 from plates.tables import TextTable, distinct_rows, nearest, read_text_table
 
 TABLE_ENDINGS = (".csv", ".tsv")
 MAX_PLACES = 8  # places of one kind of fault that are spelt out
 
-Crop = NDArray[np.uint8]
-Crops = NDArray[np.uint8]
+Crop = NDArray[np.uint8] | NDArray[np.uint16]
+Crops = NDArray[Any]  # u8 or u16, [n y x] or [n y x 3]
 
 
 @dataclass(frozen=True)
 class CropSet:
-    """Crops of one size u8[y x], each with a label and the group it must be held out with.
+    """Crops of one form, each with a label and the group it must be held out with.
 
     ``frame`` holds the table's text columns, one row a crop, in the table's order.
     """
@@ -34,34 +36,55 @@ class CropSet:
     frame: pl.DataFrame
     label: str
     group: str
-    shape: tuple[int, int]
+    form: Form
 
     @classmethod
     def read(
-        cls, folder: Path, *, label: str = "state", group: str = "source_image"
+        cls,
+        folder: Path,
+        *,
+        label: str = "state",
+        group: str = "source_image",
+        known: Collection[str] = (),
+        is_number: bool = False,
     ) -> CropSet:
         """Read the table of a folder and the headers of the pictures it names.
 
         The folder holds one CSV with a column `file`, and the pictures in one zip (read
-        in place) or lying beside the table. Raises InputError with every fault found.
+        in place) or lying beside the table. ``known`` labels are no typing errors; of
+        ``is_number`` every label is a number. Raises InputError with every fault found.
         """
         path, pictures = _table_of(folder), _pictures_of(folder)
         table = read_text_table(path, {"file", label, group})
         _refuse_columns(table, label, group)
         problems = _row_faults(table, label, group)
+        if is_number:
+            problems += number_faults(table, label)
+        else:
+            problems += label_typos(table, label, known)
         with opened(pictures) as read:
-            shapes, faults = _headers(table, read)
+            forms, faults = _headers(table, read)
         problems += faults
         if not problems:
-            problems += _shape_faults(table, shapes)
+            problems += _form_faults(table, forms)
         if problems:
             raise InputError(problems)
-        shape = next(iter(shapes.values()))
-        return cls(path, pictures, table.frame, label, group, shape)
+        form = next(iter(forms.values()))
+        return cls(path, pictures, table.frame, label, group, form)
 
     def __len__(self) -> int:
         """Number of crops."""
         return self.frame.height
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of every crop, pixels."""
+        return self.form.height, self.form.width
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The label of each crop as a number f64[n]; raises ValueError for text."""
+        return np.asarray([float(text) for text in self.frame[self.label]], np.float64)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -92,7 +115,7 @@ class CropSet:
         return replace(self, frame=kept)
 
     def stream(self, block: int = 256) -> Iterator[Crops]:
-        """The crops u8[b y x] in order, a block at a time, none kept.
+        """The crops [b y x] or [b y x 3] in order, a block at a time, none kept.
 
         Raises InputError naming every picture of a block that does not decode.
         """
@@ -102,7 +125,8 @@ class CropSet:
                 yield _whole(list(_decode(names, read, self.source.name)))
 
     def images(self) -> Crops:
-        """All crops u8[n y x]; raises InputError naming every one that does not decode."""
+        """All crops [n y x] or [n y x 3], of 8 or 16 bits as they are stored; raises
+        InputError naming every one that does not decode."""
         with opened(self.pictures) as read:
             names = self.frame["file"].to_list()
             return _whole(list(_decode(names, read, self.source.name)))
@@ -178,19 +202,17 @@ def _row_faults(table: TextTable, label: str, group: str) -> list[Problem]:
     return faults
 
 
-def _headers(
-    table: TextTable, read: Opener
-) -> tuple[dict[str, tuple[int, int]], list[Problem]]:
-    shapes: dict[str, tuple[int, int]] = {}
+def _headers(table: TextTable, read: Opener) -> tuple[dict[str, Form], list[Problem]]:
+    forms: dict[str, Form] = {}
     faults: dict[tuple[str, str], list[int]] = {}
     for row, name in enumerate(table.frame["file"].to_list()):
-        if not name or name in shapes:
+        if not name or name in forms:
             continue
         try:
-            shapes[name] = header_shape(read(name))
+            forms[name] = header_form(read(name))
         except (OSError, ValueError) as error:
             faults.setdefault(reason(error), []).append(row)
-    return shapes, [
+    return forms, [
         _picture_fault(code, words, table, rows)
         for (code, words), rows in faults.items()
     ]
@@ -205,24 +227,21 @@ def _picture_fault(code: str, words: str, table: TextTable, rows: list[int]) -> 
     return Problem(code, where, found, why, "bring the picture or drop the line")
 
 
-def _shape_faults(
-    table: TextTable, shapes: dict[str, tuple[int, int]]
-) -> list[Problem]:
-    rows_of: dict[tuple[int, int], list[int]] = {}
+def _form_faults(table: TextTable, forms: dict[str, Form]) -> list[Problem]:
+    rows_of: dict[Form, list[int]] = {}
     for row, name in enumerate(table.frame["file"].to_list()):
-        rows_of.setdefault(shapes[name], []).append(row)
-    usual = max(rows_of, key=lambda shape: len(rows_of[shape]))
-    why = f"the other crops are {usual[0]} x {usual[1]} pixels"
+        rows_of.setdefault(forms[name], []).append(row)
+    usual = max(rows_of, key=lambda form: len(rows_of[form]))
     return [
         Problem(
             "IMG_SHAPE_MISMATCH",
             table.where(rows, "file"),
-            f"{shape[0]} x {shape[1]} pixels",
-            why,
-            "crop or pad all to one size",
+            str(form),
+            f"the other crops are {usual}",
+            "bring all to one size and kind",
         )
-        for shape, rows in rows_of.items()
-        if shape != usual
+        for form, rows in rows_of.items()
+        if form != usual
     ]
 
 

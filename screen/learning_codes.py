@@ -18,6 +18,10 @@ CROPS_FOLDER | REFUSE | REFUSED | the folder is no labelled crop set | name a fo
 CROPS_COLUMN_MISSING | REFUSE | REFUSED | the crop list lacks a column | add it or name another
 CROPS_CELL_EMPTY | REFUSE | REFUSED | a crop has no label or group | fill the cell
 CROPS_NONE | REFUSE | REFUSED | no crop is left | check crops_filter
+CROPS_LABEL_TYPO | REFUSE | REFUSED | a label is nearly another one | correct it, or name both with crops_classes
+CROPS_VALUE_INVALID | REFUSE | REFUSED | a value to be learnt is no number | correct the cell
+CROPS_PIXELS | REFUSE | REFUSED | the pictures are of another kind than asked for | crops_input=plain, or grey crops of 8 bits
+FOLD_LABEL_MISSING | REFUSE | REFUSED | a fold would learn or be judged without a label | fewer folds, another evaluation.scheme or crops_group
 CROPS_LABELS | REFUSE | REFUSED | crops of two states are needed | check crops_label and crops_positive
 TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
 TRAINING_INVALID | REFUSE | REFUSED | the folder holds no finished training | name folders of trained models

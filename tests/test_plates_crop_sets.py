@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from plates.crop_labels import edit_distance
 from plates.crop_sets import CropSet
 from plates.problems import InputError
 
@@ -68,7 +69,7 @@ def test_a_choice_keeps_rows_pictures_and_order(tmp_path: Path) -> None:
 def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     rows = ROWS + "c.png,young,human,i3\nd.png,old,human,i1\ne.png,,human,i1\n"
     rows += "f.png,old,human,i1\ng.png,old,human,i1\n"
-    more = {"e.png": _png(4), "f.png": b"no picture", "g.png": _png(1, mode="RGB")}
+    more = {"e.png": _png(4), "f.png": b"no picture", "g.png": _png(1, mode="RGBA")}
     folder = _write(tmp_path / "s", rows, PICTURES | more, zipped=True)
     with pytest.raises(InputError) as refused:
         CropSet.read(folder)
@@ -88,6 +89,100 @@ def test_a_crop_of_another_size_is_named(tmp_path: Path) -> None:
     folder = _write(tmp_path / "s", ROWS, pictures, zipped=False)
     with pytest.raises(InputError, match=r"IMG_SHAPE_MISMATCH crops\.csv:3 .*5 x 5"):
         CropSet.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "form"),
+    [
+        (np.arange(48, dtype=np.uint16).reshape(6, 8) * 1300, (6, 8, 1, 16)),
+        (np.arange(144, dtype=np.uint8).reshape(6, 8, 3), (6, 8, 3, 8)),
+    ],
+    ids=["16 bits", "colour"],
+)
+def test_pixels_come_as_they_were_stored(
+    tmp_path: Path, pixels: np.ndarray, form: tuple[int, ...]
+) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    stored = {"a.png": buffer.getvalue()}
+    crops = CropSet.read(_write(tmp_path / "s", "a.png,old,human,i1\n", stored, True))
+
+    assert tuple(crops.form) == form
+    assert (crops.images()[0] == pixels).all()
+    assert crops.images().dtype == pixels.dtype
+
+
+def test_a_coloured_crop_among_grey_ones_is_named(tmp_path: Path) -> None:
+    pictures = PICTURES | {"b.png": _png(2, mode="RGB")}
+    folder = _write(tmp_path / "s", ROWS, pictures, zipped=True)
+    with pytest.raises(InputError, match=r"IMG_SHAPE_MISMATCH crops\.csv:3 .*coloured"):
+        CropSet.read(folder)
+
+
+def _labelled(folder: Path, counts: dict[str, int]) -> Path:
+    labels = [label for label, n in counts.items() for _ in range(n)]
+    rows = "".join(f"{i}.png,{label},human,i1\n" for i, label in enumerate(labels))
+    pictures = {f"{i}.png": _png(1) for i in range(len(labels))}
+    return _write(folder, rows, pictures, zipped=True)
+
+
+@pytest.mark.parametrize(
+    ("odd", "n", "meant"),
+    [("senescnt", 2, "senescent"), ("Senescent", 40, "senescent"),
+     ("cyclign", 1, "cycling"), ("cyc-ling", 30, "cycling")],
+)  # fmt: skip
+def test_a_label_that_is_nearly_another_is_named_with_its_lines(
+    tmp_path: Path, odd: str, n: int, meant: str
+) -> None:
+    folder = _labelled(tmp_path / "s", {"senescent": 98, "cycling": 98, odd: n})
+    with pytest.raises(InputError, match="CROPS_LABEL_TYPO") as refused:
+        CropSet.read(folder)
+
+    (problem,) = refused.value.problems
+    last = f"-{197 + n}" if n > 1 else ""
+    assert problem.where == f"crops.csv:198{last} column state"
+    assert repr(meant) in problem.why
+    assert len(CropSet.read(folder, known=[odd, meant])) == 196 + n
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"grade1": 98, "grade2": 2},  # digits tell labels apart
+        {"treated": 60, "untreated": 40},  # both were meant
+        {"old": 90, "cold": 1},  # too short to be sure
+        {"12": 98, "13": 2},
+    ],
+)
+def test_labels_that_were_meant_pass(tmp_path: Path, counts: dict[str, int]) -> None:
+    assert len(CropSet.read(_labelled(tmp_path / "s", counts))) == sum(counts.values())
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "steps"),
+    [("senescent", "senescnt", 1), ("cycling", "cyclign", 1), ("", "abc", 3),
+     ("kitten", "sitting", 3), ("ca", "abc", 3)],
+)  # fmt: skip
+def test_edit_distance_by_hand(a: str, b: str, steps: int) -> None:
+    assert edit_distance(a, b) == edit_distance(b, a) == steps
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "forty", "4O"])
+def test_a_value_that_is_no_number_is_named(tmp_path: Path, text: str) -> None:
+    folder = _write(
+        tmp_path / "s", ROWS.replace("young,mouse", f"{text},mouse"), PICTURES, True
+    )
+    table = (folder / "crops.csv").read_text().replace("old", "31.5")
+    (folder / "crops.csv").write_text(table.replace("young,human", "22,human"))
+    with pytest.raises(
+        InputError, match=r"CROPS_VALUE_INVALID crops\.csv:3 column state"
+    ):
+        CropSet.read(folder, is_number=True)
+
+    (folder / "crops.csv").write_text(
+        (folder / "crops.csv").read_text().replace(text, "7e1")
+    )
+    assert CropSet.read(folder, is_number=True).values.tolist() == [31.5, 70.0, 22.0]
 
 
 def test_a_cut_picture_is_named_when_decoded(tmp_path: Path) -> None:
