@@ -100,8 +100,8 @@ def _of_crop(crop: Crop, level: int) -> list[float]:
     grey = np.where(mask, crop[window], 0).astype(np.float64)
     values = {
         **_shape(mask),
-        **_intensity(grey, mask),
-        **_texture(grey, mask),
+        **intensity(grey, mask),
+        **texture(grey, mask),
         **_radial(grey, mask),
     }
     return [values[name] for name in FEATURES]
@@ -126,7 +126,8 @@ def _shape(mask: Mask) -> Values:
     }
 
 
-def _intensity(grey: Pixels, mask: Mask) -> Values:
+def intensity(grey: Pixels, mask: Mask) -> Values:
+    """The features named in INTENSITY of the grey values f64[y x] under a mask."""
     inside = grey[mask]
     mean, sd = float(inside.mean()), float(inside.std())
     weighed = np.array(ndimage.center_of_mass(grey))
@@ -142,7 +143,8 @@ def _intensity(grey: Pixels, mask: Mask) -> Values:
     }
 
 
-def _texture(grey: Pixels, mask: Mask) -> Values:
+def texture(grey: Pixels, mask: Mask) -> Values:
+    """The features named in TEXTURE of the grey values f64[y x] under a mask."""
     inside = grey[mask]
     low, high = np.percentile(inside, (1, 99))
     even = np.clip((grey - low) / max(high - low, 1.0), 0, 1)
