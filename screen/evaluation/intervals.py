@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,8 @@ def group_bootstrap(
     """``stat(labels, scores)`` with its percentile interval over n draws of whole
     groups, with return, within each label (Davison and Hinkley 1997, section 3.8).
 
-    Integer labels make strata; float labels (measured values) make one. Rows whose
-    score is no number are left out.
+    Labels make strata where no group holds several; measured values make one. Rows
+    whose score is no number are left out.
     """
 
     def value(rows: Rows) -> float:
@@ -84,16 +85,20 @@ def paired_group_bootstrap(
 def strata(
     labels: Target, groups: Sequence[str], known: NDArray[np.bool_]
 ) -> dict[str, list[Rows]]:
-    """The rows of each group, by what labels the group holds."""
-    kinds = labels if np.issubdtype(labels.dtype, np.integer) else np.zeros(len(labels))
+    """The rows of each group by its label, or all as one stratum where a group holds
+    several labels or labels are measured values."""
     names = np.asarray(groups)
     order = np.flatnonzero(known)
     order = order[np.argsort(names[order], kind="stable")]
     cuts = np.flatnonzero(names[order][1:] != names[order][:-1]) + 1
+    parts = np.split(order, cuts)
+    if not np.issubdtype(labels.dtype, np.integer):
+        return {"any value": parts}
+    if any(len(np.unique(labels[rows])) > 1 for rows in parts):
+        return {"any label": parts}
     found: dict[str, list[Rows]] = {}
-    for rows in np.split(order, cuts):
-        held = "+".join(f"{k:g}" for k in np.unique(kinds[rows]).tolist())
-        found.setdefault(held, []).append(rows)
+    for rows in parts:
+        found.setdefault(f"label {labels[rows[0]]}", []).append(rows)
     return found
 
 
@@ -116,22 +121,34 @@ def _interval(
     parts = strata(labels, groups, known)
     short = {held: len(of) for held, of in parts.items() if len(of) < MIN_GROUPS}
     if short:
-        told = ", ".join(f"{k} groups of label {held}" for held, k in short.items())
+        told = ", ".join(f"{k} groups of {held}" for held, k in short.items())
         return Interval(middle, None, None, f"{told}; {MIN_GROUPS} are needed")
-    drawn = [value(rows) for rows in _draws(parts, n, np.random.default_rng(seed))]
+    rng = np.random.default_rng(seed)
+    drawn = [value(rows) for rows in islice(_draws(parts, labels, rng), n)]
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(drawn, (tail, 100 - tail))
     return Interval(middle, float(low), float(high))
 
 
 def _draws(
-    parts: dict[str, list[Rows]], n: int, rng: np.random.Generator
+    parts: dict[str, list[Rows]], labels: Target, rng: np.random.Generator
 ) -> Iterator[Rows]:
-    for _ in range(n):
-        yield np.concatenate(
+    """Draws of groups that hold every label; endless."""
+    every = np.concatenate([rows for of in parts.values() for rows in of])
+    whole = len(_labels_of(labels, every))
+    while True:
+        rows = np.concatenate(
             [
                 of[i]
                 for of in parts.values()
                 for i in rng.integers(len(of), size=len(of))
             ]
         )
+        # Groups of several labels may by chance leave one out, which has no AUC.
+        if len(parts) > 1 or len(_labels_of(labels, rows)) == whole:
+            yield rows
+
+
+def _labels_of(labels: Target, rows: Rows) -> Target:
+    is_class = np.issubdtype(labels.dtype, np.integer)
+    return np.unique(labels[rows]) if is_class else np.zeros(1)
