@@ -173,6 +173,19 @@ def hours(text: str) -> float | None:
         raise Refusal("MAP_VALUE_INVALID", found, "write hours such as 72") from error
 
 
+def seeded(text: str) -> float | None:
+    """The cells put into a well, above zero; None for the empty cell."""
+    try:
+        value = float(parse_number(text)) if text else None
+    except ValueError as error:
+        found = f"seeding {text!r}, {error}"
+        raise Refusal("MAP_VALUE_INVALID", found, "write cells such as 2000") from error
+    if value is not None and value <= 0:
+        remedy = "write the cells put into the well, or map it as no_cells"
+        raise Refusal("MAP_VALUE_INVALID", f"seeding {text!r}", remedy)
+    return value
+
+
 def truth(text: str) -> bool | None:
     """True, false, or None for the empty cell."""
     words = {"true": True, "false": False, "": None}

@@ -18,6 +18,7 @@ OPTIONAL = (
     "source_well",
     "teaching",
     "excluded",
+    "seeding",
 )
 # Needed to read a concentration, and not kept.
 MOLAR_MASS = "molar_mass"

@@ -43,6 +43,7 @@ SCHEMA = pl.Schema(
         "source_well": pl.String(),
         "teaching": pl.Boolean(),
         "excluded": pl.String(),
+        "seeding": pl.Float64(),
     }
 )
 MAX_DOSE_SPAN = 1e6
@@ -58,7 +59,8 @@ class PlateMap:
 
     Columns as in `SCHEMA`: `compound` is '' where there is none, `concentration_um` is
     micromolar and null where there is none, the columns after `batch` are null where
-    not given. `excluded` says why a well counts for nothing, such as a failed transfer.
+    not given. `excluded` says why a well counts for nothing, such as a failed transfer;
+    `seeding` is how many cells were put into the well.
     `warnings` are the faults that do not keep the map from being used.
     """
 
@@ -127,7 +129,14 @@ class PlateMap:
 
 
 def _is_numeric(column: str) -> bool:
-    named = ("concentration", *rules.UNIT_HEADERS, "replicate", "time_h", "teaching")
+    named = (
+        "concentration",
+        *rules.UNIT_HEADERS,
+        "replicate",
+        "time_h",
+        "teaching",
+        "seeding",
+    )
     return column in named
 
 
@@ -171,6 +180,7 @@ def _typed_columns(
         "replicate": [*read("replicate", cells("replicate"), cell_rules.whole_number)],
         "batch": [*read("batch", cells("batch"), cell_rules.filled("batch"))],
         "time_h": [*read("time_h", cells("time_h"), cell_rules.hours)],
+        "seeding": [*read("seeding", cells("seeding"), cell_rules.seeded)],
         "teaching": [*read("teaching", cells("teaching"), cell_rules.truth)],
     }
     for name in ("line", "sample", "lot", "source_plate", "source_well", "excluded"):

@@ -10,6 +10,8 @@ import polars as pl
 from plates.campaign import Campaign
 from plates.wells import PlateFormat
 from screen import hits
+from screen.audits import audit_message, audit_wells, control_names, flag_confounded
+from screen.audits.measures import well_measures
 from screen.chemistry import merged_ids
 from screen.codes import ExitCode
 from screen.compounds import compound_table
@@ -34,13 +36,14 @@ from screen.wells import Called, call_wells, healthy_log_count
 
 @dataclass(frozen=True)
 class CallTables:
-    """All that a call says: a row per well, compound, plate and dose, how it was reached, and a row per field where a run was called."""
+    """All that a call says: a row per well, compound, plate and dose, how it was reached, baselines of the controls, and a row per field where a run was called."""
 
     hits: pl.DataFrame
     compounds: pl.DataFrame
     plates: pl.DataFrame
     doses: pl.DataFrame
     summary: dict[str, Any]
+    baselines: pl.DataFrame
     fields: pl.DataFrame | None = None
 
 
@@ -51,10 +54,12 @@ def call_tables(
     rules: CallRules,
     *,
     merge: bool = False,
+    measures: pl.DataFrame | None = None,
 ) -> CallTables:
     """Judge a whole screen from its flat score table; pure, and the same for any order of rows.
 
-    With `merge`, compounds of one parent structure are judged as one.
+    With `merge`, compounds of one parent structure are judged as one; `measures` has
+    plate, well and further numbers that the score of control wells is compared with.
     """
     called = call_wells(scores, plate_map, rules)
     wells = _merged(called.wells, library) if merge else called.wells
@@ -72,12 +77,18 @@ def call_tables(
     compounds = compound_table(
         doses, judge, library, called.wells["compound"], merge=merge
     )
+    audits = audit_wells(called.wells, rules, measures)
+    table, compounds = flag_confounded(
+        _hit_table(called, rules), compounds, wells, audits
+    )
+    found = {"merge": merge, "audits": audits.summary()}
     return CallTables(
-        hits=_hit_table(called, rules),
+        hits=table,
         compounds=compounds,
         plates=called.plates,
         doses=doses.drop("index", "flags"),
-        summary=_summary(called, judge, compounds) | {"merge": merge},
+        summary=_summary(called, judge, compounds) | found,
+        baselines=audits.baselines,
     )
 
 
@@ -154,12 +165,15 @@ def run(settings: CallVerb) -> Outcome:
     ids = [entry.plate for entry in campaign.plates]
     library = campaign.library.frame if campaign.library is not None else None
     judged = judge_fields(headers_of(folder, ids), settings.qc)
+    rules = rules_of(settings)
+    controls = control_names(campaign.map.frame, rules)
     tables = call_tables(
         scores_of(judged.headers),
         campaign.map.frame,
         library,
-        rules_of(settings),
+        rules,
         merge=settings.merge,
+        measures=well_measures(folder, judged.headers, controls),
     )
     tables = with_fields(tables, judged, settings.qc)
     out = Path(settings.out) if settings.out else folder
@@ -214,7 +228,7 @@ def write_tables(
 ) -> tuple[Path, ...]:
     """Write every table of a call into a folder and return what was written."""
     paths = []
-    for name in ("hits", "compounds", "plates", "fields"):
+    for name in ("hits", "compounds", "plates", "baselines", "fields"):
         table = getattr(tables, name)
         if table is None:
             continue
@@ -247,7 +261,7 @@ def call_message(tables: CallTables) -> str:
     return (
         f"{tables.summary['n_hits']} hits among {tables.compounds.height} compounds"
         f" ({classes})\n{plates.height} plates: {verdicts}{median}{refused}"
-        f"{_field_words(tables)}"
+        f"{_field_words(tables)}{audit_message(tables.summary)}"
     )
 
 

@@ -255,6 +255,18 @@ class DecisionSettings:
     rescue_tolerance: float = key(
         0.03, "sd of rescue that no class explains", "window", low=0, high=1
     )
+    density_max_share: float = key(
+        0.2, "score may move so far over the range of cell numbers", "window", low=0
+    )
+    shortcut_alpha: float = key(
+        0.01, "chance of a false alarm of the shortcut audit", low=1e-3, high=0.5
+    )
+    shortcut_min_share: float = key(
+        0.1, "a smaller drift of vehicle wells over the plate is none", "window", low=0
+    )
+    shortcut_seen_share: float = key(
+        0.3, "drift the shortcut audit must be able to see to pass", "window", low=0
+    )
     keep_failed_plates: bool = key(False, "let wells of failed plates make hits")
     level: float = key(0.95, "coverage of every interval", "share", low=0.5, high=0.999)
     seed: int = key(0, "seed of the Monte Carlo intervals", low=0, high=2**31 - 1)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from plates.wells import Well
+from screen.audits.vehicle import flag_titration
 from screen.statistics.axis import AxisModel, axis_model, well_distances
 from screen.statistics.flags import SCORED, flag_wells
 from screen.statistics.map_flags import flag_excluded, leave_out_turned
@@ -36,6 +37,7 @@ MAP_COLUMNS = {
     "source_plate": None,
     "source_well": None,
     "excluded": None,
+    "seeding": None,
 }
 
 
@@ -208,6 +210,7 @@ def call_wells(
 ) -> Called:
     """Flag, scale and judge every well; the plates table has a row per plate, line and time."""
     wells = flag_excluded(flag_wells(expected_wells(scores, plate_map), rules))
+    wells = flag_titration(wells)
     wells, scales = scale_wells(wells, rules)
     wells = failed_wells(wells).sort("plate", "row", "column")
     rows = [
