@@ -145,7 +145,6 @@ def _to_picture(
 ) -> jax.Array:
     # Pixels of like remainder by the stride see like taps of the kernel: each such set
     # is a convolution of stride 1 of the slope, and no product with a zero is taken.
-    k, m = kernel.shape[:2]
     tall, wide = (-(-(x.shape[i + 1] + sum(rim[i])) // stride) for i in (0, 1))
     rows = []
     for i in range(stride):
