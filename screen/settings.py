@@ -63,13 +63,10 @@ class CompareVerb:
     setting in which they differ.
     """
 
-    runs: list[str] = key([], "model folders, or folders that hold some", "path")
+    runs: list[str] = key(
+        ["models"], "model folders, or folders that hold some", "path"
+    )
     out: str = key("", "folder of leaderboard.csv; empty = shown only", "path")
-
-    def check(self) -> None:
-        """Raise ValueError without a folder."""
-        if not self.runs:
-            raise ValueError("give runs=[FOLDER,...], at least one")
 
 
 @dataclass

@@ -32,7 +32,7 @@ ALLOWED = {
         "screen", "kernels", "plates", "numpy", "jax", "flax", "optax", "jaxtyping",
         "dask", "distributed", "hydra", "omegaconf", "scipy", "polars", "pyarrow",
         "xarray", "zarr", "safetensors", "rich", "jinja2", "markupsafe", "psutil",
-        "PIL", "sklearn", "skimage", "yaml",
+        "PIL", "sklearn", "skimage", "yaml", "optuna", "h5py",
     }
     | STANDARD,
 }  # fmt: skip

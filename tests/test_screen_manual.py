@@ -1,5 +1,6 @@
 """Help teaches, quickly and from the settings themselves; every code has its words."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def test_help_names_every_verb_and_exit_code() -> None:
 def test_help_of_a_verb_shows_an_example_that_works(verb: str) -> None:
     lines = manual(verb).splitlines()
     example = next(line for line in lines if line.startswith("example: "))
-    _, _, name, *words = example.split()
+    _, _, name, *words = shlex.split(example)
 
     assert name == verb
     assert parse(verb, words).jobs

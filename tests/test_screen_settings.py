@@ -21,6 +21,7 @@ from screen.settings import VERBS, RunVerb, ScoreVerb, SimulateVerb
 NEEDED = {
     "ingest": ["source=a", "out=o"],
     "train": ["campaign=c"],
+    "tune": ["campaign=c"],
     "score": ["campaign=c", "model=m"],
     "report": ["run=r"],
     "run": ["campaign=c", "model=m"],
