@@ -11,6 +11,9 @@ from jaxtyping import Array
 
 from kernels.explanation import (
     Explain,
+    StagesOf,
+    as_scored,
+    logit_of,
     make_answer,
     make_grad_cam,
     make_guided_grad_cam,
@@ -22,10 +25,10 @@ from kernels.explanation import (
     redrawn,
 )
 from kernels.explanation.gradients import guided_relu
-from kernels.explanation.outputs import logit_of
 from kernels.networks import GraphDef, Params
 from kernels.networks.heads import HeadSpec
 from kernels.networks.stages import Stage, run_stages
+from kernels.preprocessing import Preprocessing, prepared
 from kernels.shapes import PRNGKey
 
 pytestmark = pytest.mark.usefixtures("strict_arrays")
@@ -90,7 +93,7 @@ def drawn(side: int = 12, channels: int = 3, n: int = 4, seed: int = 0) -> Array
 
 
 LOG_ODDS = output_of(HeadSpec())
-METHODS: dict[str, Callable[[GraphDef], Explain]] = {
+METHODS: dict[str, Callable[[StagesOf], Explain]] = {
     "grad_cam": make_grad_cam,
     "guided_grad_cam": make_guided_grad_cam,
     "integrated_gradients": make_integrated_gradients,
@@ -140,7 +143,7 @@ def test_the_answer_is_the_networks_own_without_dropout_and_with_stored_statisti
     network.eval()  # type: ignore[no-untyped-call]
     logits = np.asarray(run_stages(network.stages(), crops))
 
-    found = make_answer(graphdef)(params, crops, logit_of(2, 1))
+    found = make_answer(as_scored(graphdef))(params, crops, logit_of(2, 1))
 
     np.testing.assert_allclose(found, logits[:, 1], rtol=1e-5)
 
@@ -148,7 +151,7 @@ def test_the_answer_is_the_networks_own_without_dropout_and_with_stored_statisti
 @by_method
 def test_a_row_of_a_batch_is_explained_as_if_alone(method: str) -> None:
     graphdef, params = two()
-    explain, crops = METHODS[method](graphdef), drawn()
+    explain, crops = METHODS[method](as_scored(graphdef)), drawn()
 
     together = explain(params, crops, LOG_ODDS)
     alone = explain(params, crops[2:3], LOG_ODDS)
@@ -156,7 +159,7 @@ def test_a_row_of_a_batch_is_explained_as_if_alone(method: str) -> None:
     np.testing.assert_allclose(together[2:3], alone, rtol=1e-4, atol=1e-6)
 
 
-SIGNED: dict[str, Callable[[GraphDef], Explain]] = {
+SIGNED: dict[str, Callable[[StagesOf], Explain]] = {
     "grad_cam": lambda g: make_grad_cam(g, signed=True),
     "integrated_gradients": make_integrated_gradients,
     "occlusion": lambda g: make_occlusion(g, patch_px=4, stride_px=2),
@@ -166,7 +169,7 @@ SIGNED: dict[str, Callable[[GraphDef], Explain]] = {
 @pytest.mark.parametrize("method", SIGNED)
 def test_the_opposite_output_has_the_opposite_map(method: str) -> None:
     graphdef, params = two()
-    explain, crops = SIGNED[method](graphdef), drawn()
+    explain, crops = SIGNED[method](as_scored(graphdef)), drawn()
 
     one, other = (explain(params, crops, sign * LOG_ODDS) for sign in (1.0, -1.0))
 
@@ -179,8 +182,10 @@ def test_integrated_gradients_sum_to_the_change_of_the_output(
 ) -> None:
     graphdef, params = two(n_out)
     crops, output = drawn(), logit_of(n_out, n_out - 1)
-    explain = make_integrated_gradients(graphdef, steps=200, baseline=baseline)
-    answer = make_answer(graphdef)
+    explain = make_integrated_gradients(
+        as_scored(graphdef), steps=200, baseline=baseline
+    )
+    answer = make_answer(as_scored(graphdef))
     blank = jnp.full_like(crops, baseline)
 
     change = answer(params, crops, output) - answer(params, blank, output)
@@ -195,7 +200,9 @@ def test_integrated_gradients_of_a_straight_network_are_pixel_times_weight() -> 
     weights = np.asarray(nnx.merge(graphdef, params).kernel[...])
     slope = (weights[:, 1] - weights[:, 0]).reshape(1, 8, 8, 2)
 
-    found = make_integrated_gradients(graphdef, steps=1)(params, crops, LOG_ODDS)
+    found = make_integrated_gradients(as_scored(graphdef), steps=1)(
+        params, crops, LOG_ODDS
+    )
 
     np.testing.assert_allclose(found, np.asarray(crops) * slope, rtol=1e-4, atol=1e-5)
 
@@ -211,7 +218,7 @@ def test_grad_cam_of_a_straight_network_is_maps_times_mean_weights(
     expected = (crops * mean).sum(3, keepdims=True)
     expected = expected if signed else np.maximum(expected, 0.0)
 
-    explain = make_grad_cam(graphdef, signed=signed)
+    explain = make_grad_cam(as_scored(graphdef), signed=signed)
     found = explain(params, jnp.asarray(crops), LOG_ODDS)
 
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
@@ -221,11 +228,13 @@ def test_grad_cam_takes_the_last_map_stage_unless_told() -> None:
     graphdef, params = two()
     crops = drawn()
     shown = {
-        name: np.asarray(make_grad_cam(graphdef, stage=name)(params, crops, LOG_ODDS))
+        name: np.asarray(
+            make_grad_cam(as_scored(graphdef), stage=name)(params, crops, LOG_ODDS)
+        )
         for name in (None, "conv1", "conv2")
     }
 
-    assert map_stages(graphdef, params) == ("conv1", "conv2")
+    assert map_stages(as_scored(graphdef), params) == ("conv1", "conv2")
     np.testing.assert_array_equal(shown[None], shown["conv2"])
     assert not np.allclose(shown["conv1"], shown["conv2"])
     assert shown[None].shape == (4, 12, 12, 1)
@@ -236,7 +245,7 @@ def test_grad_cam_takes_the_last_map_stage_unless_told() -> None:
 def test_a_stage_without_a_map_is_refused(stage: str) -> None:
     graphdef, params = two()
     with pytest.raises(ValueError, match="known: conv1, conv2"):
-        make_grad_cam(graphdef, stage=stage)(params, drawn(), LOG_ODDS)
+        make_grad_cam(as_scored(graphdef), stage=stage)(params, drawn(), LOG_ODDS)
 
 
 def test_a_guided_relu_lets_back_only_what_is_positive_twice() -> None:
@@ -252,8 +261,10 @@ def test_a_guided_relu_lets_back_only_what_is_positive_twice() -> None:
 def test_guided_grad_cam_is_zero_where_grad_cam_is() -> None:
     graphdef, params = two()
     crops = drawn()
-    cam = np.asarray(make_grad_cam(graphdef)(params, crops, LOG_ODDS))
-    found = np.asarray(make_guided_grad_cam(graphdef)(params, crops, LOG_ODDS))
+    cam = np.asarray(make_grad_cam(as_scored(graphdef))(params, crops, LOG_ODDS))
+    found = np.asarray(
+        make_guided_grad_cam(as_scored(graphdef))(params, crops, LOG_ODDS)
+    )
 
     assert found.shape == crops.shape
     assert np.abs(found).max() > 0
@@ -272,7 +283,9 @@ def test_occlusion_of_a_straight_network_is_what_the_squares_hold(
     squares = squares if by_channel else squares.sum(3, keepdims=True)
     expected = squares.repeat(4, axis=1).repeat(4, axis=2)
 
-    explain = make_occlusion(graphdef, patch_px=4, stride_px=4, by_channel=by_channel)
+    explain = make_occlusion(
+        as_scored(graphdef), patch_px=4, stride_px=4, by_channel=by_channel
+    )
     found = explain(params, jnp.asarray(crops), LOG_ODDS)
 
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
@@ -280,7 +293,7 @@ def test_occlusion_of_a_straight_network_is_what_the_squares_hold(
 
 def test_every_pixel_is_covered_when_strides_do_not_fit() -> None:
     graphdef, params = straight()
-    explain = make_occlusion(graphdef, patch_px=3, stride_px=3)
+    explain = make_occlusion(as_scored(graphdef), patch_px=3, stride_px=3)
     found = np.asarray(explain(params, drawn(8, 2), LOG_ODDS))
 
     assert np.isfinite(found).all()
@@ -295,14 +308,14 @@ def test_squares_that_cannot_be_laid_are_refused(
 ) -> None:
     graphdef, params = straight()
     with pytest.raises(ValueError, match=words):
-        make_occlusion(graphdef, patch_px=patch, stride_px=stride)(
+        make_occlusion(as_scored(graphdef), patch_px=patch, stride_px=stride)(
             params, drawn(8, 2), LOG_ODDS
         )
 
 
 def test_no_steps_are_refused() -> None:
     with pytest.raises(ValueError, match="one step or more"):
-        make_integrated_gradients(two()[0], steps=0)
+        make_integrated_gradients(as_scored(two()[0]), steps=0)
 
 
 def test_removal_goes_square_by_square_in_the_order_of_the_map() -> None:
@@ -313,7 +326,7 @@ def test_removal_goes_square_by_square_in_the_order_of_the_map() -> None:
     squares = worth.reshape(2, 4, 2, 4, 2).sum((1, 3, 4)).ravel()
     order = worth.sum(3)
 
-    run = make_removal(graphdef, square_px=4, n_steps=4)
+    run = make_removal(as_scored(graphdef), square_px=4, n_steps=4)
     deleted, inserted = run(params, jnp.asarray(crops), jnp.asarray(order), LOG_ODDS)
 
     kept = np.cumsum([0.0, *sorted(squares, reverse=True)])
@@ -335,3 +348,24 @@ def test_a_redrawn_network_has_the_same_numbers_elsewhere_and_the_same_statistic
     np.testing.assert_array_equal(before, after)
     assert not np.allclose(flat[kernel][...], mixed[kernel][...])
     np.testing.assert_array_equal(flat["norm", "var"][...], mixed["norm", "var"][...])
+
+
+def test_what_the_weights_expect_of_pictures_comes_before_the_network() -> None:
+    graphdef, params = straight()
+    crops, spec = drawn(8, 2), Preprocessing("given", (1, 0), (0.1, 0.2), (2.0, 4.0))
+    shown = prepared(crops, spec)
+    explain, plain = (
+        make_integrated_gradients(as_scored(graphdef, p)) for p in (spec, None)
+    )
+    weights = np.asarray(plain(params, shown, LOG_ODDS)) / np.asarray(shown)
+    expected = np.asarray(crops) * (weights / np.asarray([2.0, 4.0]))[..., ::-1]
+
+    answers = [
+        make_answer(as_scored(graphdef, p))(params, x, LOG_ODDS)
+        for p, x in ((spec, crops), (None, shown))
+    ]
+
+    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-5)
+    np.testing.assert_allclose(
+        explain(params, crops, LOG_ODDS), expected, rtol=1e-3, atol=1e-4
+    )

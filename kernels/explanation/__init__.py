@@ -9,6 +9,9 @@ from kernels.explanation.integrated import (
 )
 from kernels.explanation.occlusion import make_occlusion as make_occlusion
 from kernels.explanation.outputs import Output as Output
+from kernels.explanation.outputs import StagesOf as StagesOf
+from kernels.explanation.outputs import as_scored as as_scored
+from kernels.explanation.outputs import logit_of as logit_of
 from kernels.explanation.outputs import make_answer as make_answer
 from kernels.explanation.outputs import output_of as output_of
 from kernels.explanation.randomised import redrawn as redrawn

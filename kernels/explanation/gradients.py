@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32
 
-from kernels.explanation.outputs import Output, answer, fixed_stages
-from kernels.networks import GraphDef, Params
+from kernels.explanation.outputs import Output, StagesOf, answer
+from kernels.networks import Params
 from kernels.networks.stages import Stage, run_stages
 from kernels.shapes import Crops
 
@@ -16,13 +16,13 @@ Explain = Callable[[Params, Crops, Output], Float32[Array, "b s s m"]]
 or 1 for a method that does not tell channels apart."""
 
 
-def map_stages(graphdef: GraphDef, params: Params) -> tuple[str, ...]:
+def map_stages(stages_of: StagesOf, params: Params) -> tuple[str, ...]:
     """Names of the stages that give a map, from the pixels on."""
-    return tuple(s.name for s in fixed_stages(graphdef, params) if s.is_map)
+    return tuple(s.name for s in stages_of(params) if s.is_map)
 
 
 def make_grad_cam(
-    graphdef: GraphDef, *, stage: str | None = None, signed: bool = False
+    stages_of: StagesOf, *, stage: str | None = None, signed: bool = False
 ) -> Explain:
     """A jitted Grad-CAM [b s s 1] at a map stage (None: the last one).
 
@@ -37,7 +37,7 @@ def make_grad_cam(
     def explain(
         params: Params, crops: Crops, output: Output
     ) -> Float32[Array, "b s s 1"]:
-        below, above = _cut(fixed_stages(graphdef, params), stage)
+        below, above = _cut(stages_of(params), stage)
         found = _weighed(run_stages(below, crops), above, output)
         found = found if signed else jax.nn.relu(found)
         return _enlarged(found, crops.shape[1])
@@ -45,20 +45,20 @@ def make_grad_cam(
     return explain
 
 
-def make_guided_grad_cam(graphdef: GraphDef, *, stage: str | None = None) -> Explain:
+def make_guided_grad_cam(stages_of: StagesOf, *, stage: str | None = None) -> Explain:
     """A jitted Guided Grad-CAM [b s s c]: guided backpropagation (Springenberg et al.,
     ICLR workshop 2015) times the positive Grad-CAM of a stage; signed.
 
     It is known to draw edges of the picture whatever the weights (Adebayo et al.,
     NeurIPS 2018): for looking at, not for proof.
     """
-    cam = make_grad_cam(graphdef, stage=stage)
+    cam = make_grad_cam(stages_of, stage=stage)
 
     @jax.jit
     def explain(
         params: Params, crops: Crops, output: Output
     ) -> Float32[Array, "b s s c"]:
-        stages = fixed_stages(graphdef, params, relu=guided_relu)
+        stages = stages_of(params, relu=guided_relu)
         guided = _slope(stages, crops, output)
         return guided * cam(params, crops, output)
 

@@ -7,13 +7,13 @@ from jax import lax
 from jaxtyping import Array, Float32
 
 from kernels.explanation.gradients import Explain
-from kernels.explanation.outputs import Output, answer, fixed_stages
-from kernels.networks import GraphDef, Params
+from kernels.explanation.outputs import Output, StagesOf, answer
+from kernels.networks import Params
 from kernels.shapes import Crops
 
 
 def make_integrated_gradients(
-    graphdef: GraphDef, *, steps: int = 32, baseline: float = 0.0
+    stages_of: StagesOf, *, steps: int = 32, baseline: float = 0.0
 ) -> Explain:
     """A jitted function (params, crops, output) -> signed attribution [b s s c].
 
@@ -31,7 +31,7 @@ def make_integrated_gradients(
     def explain(
         params: Params, crops: Crops, output: Output
     ) -> Float32[Array, "b s s c"]:
-        stages = fixed_stages(graphdef, params)
+        stages = stages_of(params)
         way = crops - baseline
 
         def total(at: Crops) -> jax.Array:

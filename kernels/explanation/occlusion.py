@@ -8,13 +8,13 @@ from jaxtyping import Array, Float32
 from numpy.typing import NDArray
 
 from kernels.explanation.gradients import Explain
-from kernels.explanation.outputs import Output, answer, fixed_stages
-from kernels.networks import GraphDef, Params
+from kernels.explanation.outputs import Output, StagesOf, answer
+from kernels.networks import Params
 from kernels.shapes import Crops
 
 
 def make_occlusion(
-    graphdef: GraphDef,
+    stages_of: StagesOf,
     *,
     patch_px: int,
     stride_px: int,
@@ -36,7 +36,7 @@ def make_occlusion(
     def explain(
         params: Params, crops: Crops, output: Output
     ) -> Float32[Array, "b s s m"]:
-        stages = fixed_stages(graphdef, params)
+        stages = stages_of(params)
         _, side, _, n_channels = crops.shape
         squares = jnp.asarray(_squares(side, patch_px, stride_px))
         whole = answer(stages, crops, output)

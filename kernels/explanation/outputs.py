@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -9,12 +10,16 @@ from jaxtyping import Array, Float, Float32
 
 from kernels.networks import GraphDef, Params
 from kernels.networks.heads import HeadSpec
-from kernels.networks.stages import Stage, run_stages
+from kernels.networks.stages import Relu, Stage, run_stages
+from kernels.preprocessing import Preprocessing, prepared
 from kernels.shapes import Crops
 
 Output = Float32[Array, " o"]
 """A weight for each logit; what is explained is their weighted sum, without unit for a
 value, in nats for classes and grades."""
+
+StagesOf = Callable[..., tuple[Stage, ...]]
+"""(params, relu=...) -> the stages of a network with these weights."""
 
 Answer = Callable[[Params, Crops, Output], Float32[Array, " b"]]
 
@@ -60,21 +65,29 @@ def answer(
     return (logits * output[None, :]).sum(1)
 
 
-def make_answer(graphdef: GraphDef) -> Answer:
-    """A jittable function (params, crops, output) -> the explained number of each crop,
-    as in scoring: no dropout, batch norm by its stored statistics."""
+def make_answer(stages_of: StagesOf) -> Answer:
+    """A jitted function (params, crops, output) -> the explained number of each crop."""
 
+    @jax.jit
     def run(params: Params, crops: Crops, output: Output) -> Float32[Array, " b"]:
-        return answer(fixed_stages(graphdef, params), crops, output)
+        return answer(stages_of(params), crops, output)
 
     return run
 
 
-def fixed_stages(
-    graphdef: GraphDef, params: Params, **relu: Callable[..., Array]
-) -> tuple[Stage, ...]:
-    """The stages of a network that is not being taught."""
-    network = nnx.merge(graphdef, params)
-    network.eval()
-    stages: tuple[Stage, ...] = network.stages(**relu)
-    return stages
+def as_scored(
+    graphdef: GraphDef, preprocessing: Preprocessing | None = None
+) -> StagesOf:
+    """The stages of a network as scoring runs it, from our crops to its logits: what
+    its weights expect of pictures first, no dropout, batch norm by stored statistics."""
+
+    def stages_of(params: Params, relu: Relu = jax.nn.relu) -> tuple[Stage, ...]:
+        network = nnx.merge(graphdef, params)
+        network.eval()
+        stages: tuple[Stage, ...] = network.stages(relu=relu)
+        if preprocessing is None:
+            return stages
+        first = Stage("prepared", lambda x, key: prepared(x, preprocessing), False)
+        return (first, *stages)
+
+    return stages_of

@@ -8,8 +8,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32
 
-from kernels.explanation.outputs import Output, answer, fixed_stages
-from kernels.networks import GraphDef, Params
+from kernels.explanation.outputs import Output, StagesOf, answer
+from kernels.networks import Params
 from kernels.shapes import Crops
 
 Removal = Callable[
@@ -20,7 +20,7 @@ Removal = Callable[
 
 
 def make_removal(
-    graphdef: GraphDef, *, square_px: int, n_steps: int = 16, fill: float = 0.0
+    stages_of: StagesOf, *, square_px: int, n_steps: int = 16, fill: float = 0.0
 ) -> Removal:
     """A jitted function giving the explained number after 0, 1 ... ``n_steps`` equal
     steps: deletion sets squares to ``fill``, those of the highest ``order`` first;
@@ -36,7 +36,7 @@ def make_removal(
     def run(
         params: Params, crops: Crops, order: Float32[Array, "b s s"], output: Output
     ) -> tuple[Float32[Array, "n b"], Float32[Array, "n b"]]:
-        stages = fixed_stages(graphdef, params)
+        stages = stages_of(params)
         rank = _share_before(order, square_px)
 
         def step(_: None, share: jax.Array) -> tuple[None, tuple[jax.Array, jax.Array]]:
