@@ -9,8 +9,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from kernels.networks.compact import Compact
+from kernels.networks.resnet import resnet18, resnet50
 from kernels.networks.sesmo import Sesmo
 from kernels.networks.stages import Relu, Stage
+from kernels.networks.vgg import Vgg16
 from kernels.shapes import PRNGKey
 
 GraphDef = nnx.GraphDef[Any]
@@ -65,6 +67,15 @@ NETWORKS: dict[str, NetworkEntry] = {
     "compact_large": NetworkEntry(Compact, 32, 64, "compact at twice its width", 2.0),
     "sesmo": NetworkEntry(
         Sesmo, 50, 256, "Deep-SeSMo (Kusumoto 2021), 58.9 M multiply-adds at 50 pixels"
+    ),
+    "resnet18": NetworkEntry(
+        resnet18, 224, 512, "ResNet-18 (He 2016), 1.8 G multiply-adds at 224 pixels"
+    ),
+    "resnet50": NetworkEntry(
+        resnet50, 224, 2048, "ResNet-50 v1.5, 4.1 G multiply-adds at 224 pixels"
+    ),
+    "vgg16": NetworkEntry(
+        Vgg16, 224, 4096, "VGG-16 (Simonyan 2015), 15.5 G multiply-adds at 224 pixels"
     ),
 }
 
