@@ -26,27 +26,65 @@ from screen.train_settings import TrainVerb as TrainVerb
 from screen.train_settings import TuneVerb as TuneVerb
 
 if TYPE_CHECKING:
+    from plates.synthetic.crop_sets.settings import AgeSettings as AgeGroup
+    from plates.synthetic.crop_sets.settings import ColourSettings as ColourGroup
+    from plates.synthetic.crop_sets.settings import DonorSettings as DonorGroup
     from plates.synthetic.settings import SimulateSettings
     from plates.synthetic.settings import SimulateSettings as SimulateGroup
 else:
     SimulateGroup = settable(light_module("plates.synthetic.settings").SimulateSettings)
+    _sets = light_module("plates.synthetic.crop_sets.settings")
+    DonorGroup = settable(_sets.DonorSettings)
+    AgeGroup = settable(_sets.AgeSettings)
+    ColourGroup = settable(_sets.ColourSettings)
+
+
+@dataclass
+class VirtualSettings:
+    """How large and how hard the virtual crop sets are."""
+
+    donors: DonorGroup = part(DonorGroup, "cells of patients and controls")
+    ages: AgeGroup = part(AgeGroup, "pictures of people of known age")
+    colours: ColourGroup = part(ColourGroup, "primary and secondary cells of tissue")
 
 
 @dataclass
 class SimulateVerb:
     """Make a virtual drug screen with known truth.
 
-    Writes a campaign: plates, plate map, compound library, and the answers.
+    Writes a campaign: plates, plate map, compound library, and the answers; or, with
+    kind=donors, ages or colours, a set of labelled crops for the verb train, and the
+    best that any network can reach on it.
     """
 
-    out: str = key("campaigns/virtual", "folder of the new campaign", "path")
+    kind: str = key(
+        "screen",
+        "what is made: a campaign (screen), or crops of donors, ages or colours",
+        choices=("screen", "donors", "ages", "colours"),
+    )
+    out: str = key("campaigns/virtual", "folder of what is made", "path")
     seed: int = key(1, "another seed makes another screen", low=0, high=2**31 - 1)
     workers: int = key(0, "processes that paint; 0 = one a core", low=0, high=256)
     simulate: SimulateGroup = part(SimulateGroup, "the screen that is painted")
+    virtual: VirtualSettings = part(VirtualSettings, "the crops that are painted")
 
     def check(self) -> None:
-        """Raise ValueError when the values cannot make a screen."""
+        """Raise ValueError when the values cannot make a screen or the crops."""
         self.screen()
+        self.crop_set()
+
+    def crop_set(self) -> "DonorGroup | AgeGroup | ColourGroup | None":
+        """The settings of the crops that `kind` asks for, as `plates` takes them; None
+        for a screen."""
+        from plates.synthetic.crop_sets import settings as sets
+
+        if self.kind == "donors":
+            return sets.DonorSettings(**asdict(self.virtual.donors))
+        if self.kind == "ages":
+            return sets.AgeSettings(**asdict(self.virtual.ages))
+        if self.kind == "colours":
+            return sets.ColourSettings(**asdict(self.virtual.colours))
+        return None
 
     def screen(self) -> "SimulateSettings":
         """The screen that is painted, as `plates` takes it."""
