@@ -1,14 +1,17 @@
 """Changes of a crop that leave its state the same, on the device."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float32
 
+from kernels.blur import blurred
 from kernels.fusion import unfused
 from kernels.shapes import Crops, PRNGKey
+from kernels.warp import Fill, random_maps, warped
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,9 @@ class AugmentSpec:
 
     gain is the sd of the log factor and offset the sd of the added level, both drawn
     anew for each crop and channel; noise is the sd of what is added to each pixel.
+    rotate is the largest free turn either way in degrees (180: any), zoom the sd of the
+    log scale, blur_px the largest sigma of a blur; fill says what lies beyond the rim
+    of a crop that is turned freely or zoomed.
     """
 
     turn: bool = True
@@ -24,19 +30,63 @@ class AugmentSpec:
     gain: float = 0.05
     offset: float = 0.02
     noise: float = 0.02
+    rotate: float = 0.0
+    zoom: float = 0.0
+    blur_px: float = 0.0
+    fill: Fill = "edge"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for less than nothing, more than half a turn, an odd fill."""
+        sizes = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("turn", "fill")
+        }
+        if low := [name for name, value in sizes.items() if not value >= 0]:
+            raise ValueError(f"augmentation must be at least 0: {', '.join(low)}")
+        if self.rotate > 180:
+            raise ValueError(f"rotate must be at most 180 degrees, got {self.rotate}")
+        if self.fill not in get_args(Fill):
+            raise ValueError(f"fill must be edge or reflect, got {self.fill!r}")
+
+    @property
+    def is_warp(self) -> bool:
+        """Whether crops are turned freely or zoomed, not only moved pixel by pixel."""
+        return self.rotate > 0 or self.zoom > 0
 
 
 def augment(key: PRNGKey, crops: Crops, spec: AugmentSpec) -> Crops:
-    """Each crop turned and mirrored, shifted, brightened and made noisy by itself."""
+    """Each crop turned and mirrored, shifted, brightened and made noisy by itself.
+
+    A free turn, a zoom, the eight turns and a shift by parts of a pixel are one look-up;
+    without a free turn and zoom, pixels stay as they are and move by whole steps.
+    """
     turn, shift, level, noise = jax.random.split(key, 4)
-    if spec.turn:
-        crops = unfused(turned(turn, crops))
-    if spec.shift_px:
-        crops = unfused(shifted(shift, crops, spec.shift_px))
+    if spec.is_warp:
+        crops = unfused(_looked_up(turn, crops, spec))
+    else:
+        if spec.turn:
+            crops = unfused(turned(turn, crops))
+        if spec.shift_px:
+            crops = unfused(shifted(shift, crops, spec.shift_px))
+    if spec.blur_px:
+        crops = unfused(blurred(jax.random.fold_in(key, 4), crops, spec.blur_px))
     crops = relit(level, crops, gain=spec.gain, offset=spec.offset)
     if spec.noise:
         crops = crops + spec.noise * jax.random.normal(noise, crops.shape, jnp.float32)
     return unfused(crops)
+
+
+def _looked_up(key: PRNGKey, crops: Crops, spec: AugmentSpec) -> Crops:
+    maps = random_maps(
+        key,
+        crops.shape[0],
+        turn=spec.turn,
+        rotate_deg=spec.rotate,
+        zoom_sd=spec.zoom,
+        shift_px=spec.shift_px,
+    )
+    return warped(crops, maps, fill=spec.fill)
 
 
 def turned(key: PRNGKey, crops: Crops) -> Crops:

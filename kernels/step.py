@@ -1,60 +1,62 @@
 """One step of training, and one look at how well it goes."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple, get_args
 
 import jax
+import jax.numpy as jnp
 import optax  # type: ignore[import-untyped]
 from flax import nnx
 from jaxtyping import Array, Float32
 
 from kernels.augment import AugmentSpec, augment
 from kernels.networks import GraphDef, Params
-from kernels.objective import cross_entropy
-from kernels.shapes import Crops, Labels, PRNGKey, Scalar, Weights
+from kernels.objective import Objective, Targets, cross_entropy
+from kernels.optimisers import OptimiserSpec, optimiser_of
+from kernels.shapes import Crops, PRNGKey, Scalar, Weights
+
+NOTHING: Params = nnx.State({})
+
+Precision = Literal["float32", "bfloat16"]
 
 
 class TrainState(NamedTuple):
-    """Everything that a step changes."""
+    """Everything that a step changes; ``rest`` is frozen weights and batch statistics."""
 
     params: Params
     opt_state: optax.OptState
+    rest: Params = NOTHING
 
 
 TrainStep = Callable[
-    [TrainState, PRNGKey, Crops, Labels, Weights], tuple[TrainState, Scalar]
+    [TrainState, PRNGKey, Crops, Targets, Weights], tuple[TrainState, Scalar]
 ]
 Predict = Callable[[Params, Crops], Float32[Array, " b"]]
+Look = Callable[[Params, Crops], Float32[Array, "b o"]]
 
 
 def sgd_clipped(
     rate: float = 0.032, *, momentum: float = 0.0, clip_norm: float = 1.0
 ) -> optax.GradientTransformation:
     """Stochastic gradient descent with the gradient's norm clipped, as Deep-SeSMo's."""
-    return optax.chain(
-        optax.clip_by_global_norm(clip_norm),
-        optax.sgd(rate, momentum=momentum or None),
-    )
+    spec = OptimiserSpec("sgd", rate, momentum=momentum, clip_norm=clip_norm)
+    return optimiser_of(spec, 1)
 
 
 def adamw_cosine(
     rate: float, *, n_steps: int, weight_decay: float = 1e-2, clip_norm: float = 1.0
 ) -> optax.GradientTransformation:
     """AdamW, warmed up over a twentieth of n_steps and then let down along a cosine."""
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, rate, max(1, n_steps // 20), max(2, n_steps)
-    )
-    return optax.chain(
-        optax.clip_by_global_norm(clip_norm),
-        optax.adamw(schedule, weight_decay=weight_decay),
-    )
+    spec = OptimiserSpec("adamw", rate, weight_decay=weight_decay, clip_norm=clip_norm)
+    return optimiser_of(spec, n_steps)
 
 
 def start_training(
-    params: Params, optimiser: optax.GradientTransformation
+    params: Params, optimiser: optax.GradientTransformation, rest: Params = NOTHING
 ) -> TrainState:
     """The state before the first step."""
-    return TrainState(params, optimiser.init(params))
+    return TrainState(params, optimiser.init(params), rest)
 
 
 def make_train_step(
@@ -63,32 +65,69 @@ def make_train_step(
     augmentation: AugmentSpec | None,
     *,
     smoothing: float = 0.0,
+    objective: Objective | None = None,
+    precision: Precision = "float32",
 ) -> TrainStep:
-    """A jitted step: (state, key, crops, labels, weights) -> (state, loss in nats).
+    """A jitted step: (state, key, crops, targets, weights) -> (state, loss).
 
-    Rows of weight 0 are padding and change nothing. The old state is given up: its
-    buffers are reused.
+    The objective is cross entropy in nats unless another is given. Rows of weight 0
+    are padding and change nothing but the statistics of a batch norm. In bfloat16 the
+    network computes with rounded copies; weights, their changes and the loss stay
+    float32. The old state is given up: its buffers are reused.
     """
+    if precision not in get_args(Precision):
+        raise ValueError(f"precision must be float32 or bfloat16, got {precision!r}")
+    cost = objective or partial(cross_entropy, smoothing=smoothing)
 
     def loss_of(
-        params: Params, key: PRNGKey, crops: Crops, labels: Labels, weights: Weights
-    ) -> Scalar:
-        logits = nnx.merge(graphdef, params)(crops, key)
-        return cross_entropy(logits, labels, weights, smoothing=smoothing)
+        params: Params,
+        rest: Params,
+        key: PRNGKey,
+        crops: Crops,
+        targets: Targets,
+        weights: Weights,
+    ) -> tuple[Scalar, Params]:
+        seen, fixed, pixels = params, rest, crops
+        if precision == "bfloat16":
+            seen, pixels = _rounded(params), crops.astype(jnp.bfloat16)
+            fixed = _rounded_weights(rest)
+        network = nnx.merge(graphdef, seen, fixed)
+        logits = network(pixels, key).astype(jnp.float32)
+        after = _with_statistics(rest, nnx.state(network, nnx.BatchStat))
+        return cost(logits, targets, weights), after
 
     def step(
-        state: TrainState, key: PRNGKey, crops: Crops, labels: Labels, weights: Weights
+        state: TrainState,
+        key: PRNGKey,
+        crops: Crops,
+        targets: Targets,
+        weights: Weights,
     ) -> tuple[TrainState, Scalar]:
-        loss, slope = jax.value_and_grad(loss_of)(
-            state.params, key, crops, labels, weights
+        (loss, rest), slope = jax.value_and_grad(loss_of, has_aux=True)(
+            state.params, state.rest, key, crops, targets, weights
         )
         # optax mixes Python floats and integer counts, which strict promotion refuses.
         with jax.numpy_dtype_promotion("standard"):
             change, opt_state = optimiser.update(slope, state.opt_state, state.params)
         params = optax.apply_updates(state.params, change)
-        return TrainState(params, opt_state), loss
+        return TrainState(params, opt_state, rest), loss
 
     return _after_augment(jax.jit(step, donate_argnums=0), augmentation)
+
+
+def _rounded(params: Params) -> Params:
+    rounded: Params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), params)
+    return rounded
+
+
+def _rounded_weights(rest: Params) -> Params:
+    weights, others = nnx.split_state(rest, nnx.Param, ...)
+    return nnx.merge_state(_rounded(weights), others)
+
+
+def _with_statistics(rest: Params, statistics: Params) -> Params:
+    others, _ = nnx.split_state(rest, nnx.Not(nnx.BatchStat), ...)
+    return nnx.merge_state(others, statistics)
 
 
 def _after_augment(step: TrainStep, augmentation: AugmentSpec | None) -> TrainStep:
@@ -102,10 +141,14 @@ def _after_augment(step: TrainStep, augmentation: AugmentSpec | None) -> TrainSt
         return augment(key, crops, augmentation)
 
     def both(
-        state: TrainState, key: PRNGKey, crops: Crops, labels: Labels, weights: Weights
+        state: TrainState,
+        key: PRNGKey,
+        crops: Crops,
+        targets: Targets,
+        weights: Weights,
     ) -> tuple[TrainState, Scalar]:
         first, second = jax.random.split(key)
-        return step(state, second, look(first, crops), labels, weights)
+        return step(state, second, look(first, crops), targets, weights)
 
     return both
 
@@ -121,3 +164,14 @@ def make_predict(graphdef: GraphDef) -> Predict:
         return jax.nn.softmax(nnx.merge(graphdef, params)(crops))[:, 1]
 
     return predict
+
+
+def make_look(graphdef: GraphDef) -> Look:
+    """A jitted function (params, crops) -> logits, for every kind of head."""
+
+    @jax.jit
+    def look(params: Params, crops: Crops) -> Float32[Array, "b o"]:
+        logits: jax.Array = nnx.merge(graphdef, params)(crops)
+        return logits.astype(jnp.float32)
+
+    return look

@@ -2,68 +2,40 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from itertools import islice
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from kernels.augment import AugmentSpec
-from kernels.networks import GraphDef, build
-from kernels.step import (
-    Predict,
-    TrainState,
-    TrainStep,
-    adamw_cosine,
-    make_predict,
-    make_train_step,
-    sgd_clipped,
-    start_training,
-)
+from kernels.networks import build
+from plates.problems import InputError, Problem
+from screen.models import restore_network
+from screen.teaching.checkpoints import Store, identity_of
+from screen.teaching.course import Course
+from screen.teaching.course import DivergedError as DivergedError
+from screen.teaching.judging import Judge
+from screen.teaching.lesson import Crops, Lesson, Targets, make_lesson
+from screen.teaching.lesson import check_finite as check_finite
+from screen.teaching.plan import FitPlan as FitPlan
+from screen.teaching.prediction import predict as predict
+from screen.teaching.prediction import predict_all as predict_all
 
-Crops = NDArray[np.float32]
-Labels = NDArray[np.integer[Any]]
-Minibatch = tuple[jax.Array, jax.Array, jax.Array]
 State = nnx.State[Any, Any]
 Progress = Callable[[dict[str, float]], None]
-
-N_WATCHED = 512  # crops on which an epoch's accuracy is measured
-NO_CLIP = 1e9  # a gradient norm that is never reached
-
-
-@dataclass(frozen=True)
-class FitPlan:
-    """How a network is taught; two fits of one plan and one set of crops are equal.
-
-    ``batch`` counts crops of a step; ``clip_norm`` 0 is no limit; ``momentum`` is
-    that of sgd; ``class_balance`` gives both labels the same total weight.
-    """
-
-    network: str = "compact"
-    crop_px: int = 32
-    epochs: int = 8
-    batch: int = 128
-    optimizer: str = "adamw"
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    clip_norm: float = 1.0
-    momentum: float = 0.0
-    label_smoothing: float = 0.05
-    augment: AugmentSpec | None = field(default_factory=AugmentSpec)
-    seed: int = 1
-    class_balance: bool = True
 
 
 @dataclass
 class Fitted:
-    """A taught network and, for each epoch, its mean loss (nats), accuracy, seconds."""
+    """A taught network, ready to predict, and what each epoch came to.
+
+    An epoch tells its mean loss, accuracy (or mae, in units of the targets) on taught
+    crops, watch_loss where crops are watched, learning_rate and seconds.
+    """
 
     module: nnx.Module
     history: list[dict[str, float]]
@@ -71,160 +43,127 @@ class Fitted:
 
 def fit(
     crops: Crops,
-    labels: Labels,
+    targets: Targets,
     plan: FitPlan,
     *,
     weights: NDArray[np.float32] | None = None,
+    start: State | None = None,
+    watch: tuple[Crops, Targets] | None = None,
+    bags: NDArray[np.integer[Any]] | None = None,
+    positive_fraction: NDArray[np.float32] | None = None,
+    checkpoint: Path | None = None,
     on_epoch: Progress | None = None,
 ) -> Fitted:
-    """Teach a new network on crops f32[n s s c] with labels 0 (healthy) and 1 (senescent).
+    """Teach a network on crops f32[n s s c] with targets [n]: classes or grades from 0
+    on, or values.
 
     ``weights`` f32[n] say how much each crop counts (default: alike), before classes
-    are balanced. Raises ValueError when a class is absent or shapes disagree, and
-    FloatingPointError when the loss is no number.
+    are balanced. ``start`` is the state to begin from in place of random weights.
+    ``watch`` are crops and targets of whole groups that are not taught: their loss is
+    told, and with ``plan.patience`` it ends the fit and chooses the weights. ``bags``
+    int[n] are the wells of ``plan.mil``; ``positive_fraction`` f32[n] replaces that of
+    the plan.
+
+    ``checkpoint`` is a file that is written after each epoch and from which the same
+    call goes on, to the same bytes; on_epoch is then told the past epochs again. It
+    stays when the fit is over: delete it once the network is kept elsewhere.
+
+    Raises ValueError when a class is absent or shapes disagree; InputError when a crop
+    is not finite or a checkpoint does not fit; DivergedError when the loss is no number.
     """
-    _refuse(crops, labels, plan)
-    per_epoch = max(1, round(len(labels) / plan.batch))
-    n_steps = per_epoch * plan.epochs
-    seeds = np.random.SeedSequence(plan.seed).spawn(2)
-    start, key = jax.random.split(jax.random.key(int(seeds[0].generate_state(1)[0])))
-    network = build(plan.network, crops.shape[3], plan.crop_px, key=start)
-    graphdef, params = nnx.split(network)
-    state = start_training(params, _optimiser(plan, n_steps))
-    step = _step(graphdef, replace(plan, seed=0, class_balance=True), n_steps)
-    counts = _weights(labels, weights, plan.class_balance)
-    lessons = _minibatches(crops, labels, counts, plan, np.random.default_rng(seeds[1]))
-    history: list[dict[str, float]] = []
-    for epoch in range(1, plan.epochs + 1):
-        begun = time.perf_counter()
-        state, key, loss = _pass(step, state, key, islice(lessons, per_epoch))
-        if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} in epoch {epoch}")
-        accuracy = _accuracy(graphdef, state.params, crops, labels)
-        seconds = round(time.perf_counter() - begun, 3)
-        told = {"epoch": epoch, "loss": loss, "accuracy": accuracy, "seconds": seconds}
-        history.append(told)
-        if on_epoch is not None:
-            on_epoch(told)
-    return Fitted(nnx.merge(graphdef, state.params), history)
+    lesson = make_lesson(
+        crops,
+        targets,
+        plan,
+        weights=weights,
+        bags=bags,
+        positive_fraction=positive_fraction,
+    )
+    if watch is not None:
+        _check_watch(watch, plan)
+    course = _course(lesson, plan, watch, start)
+    store = None
+    if checkpoint is not None:
+        store = Store(checkpoint, identity_of(plan, lesson, _others(watch, start)))
+        course.go_on(store)
+    for told in course.history:
+        _tell(told, on_epoch)
+    while not course.is_done:
+        told = course.epoch()
+        if store is not None:
+            store.write(course.snapshot())
+        _tell(told, on_epoch)
+    return Fitted(course.finished(), course.history)
 
 
-def _pass(
-    step: TrainStep, state: TrainState, key: jax.Array, lessons: Iterable[Minibatch]
-) -> tuple[TrainState, jax.Array, float]:
-    losses = []
-    for crops, labels, weights in lessons:
-        key, now = jax.random.split(key)
-        state, loss = step(state, now, crops, labels, weights)
-        losses.append(loss)  # read only at the end, so that the host runs ahead
-    return state, key, float(np.mean([float(loss) for loss in losses]))
+def _tell(told: dict[str, float], on_epoch: Progress | None) -> None:
+    if on_epoch is not None:
+        on_epoch(told)
 
 
-def predict(
-    module: nnx.Module, crops: Crops, *, batch: int = 256, d4: bool = False
-) -> NDArray[np.float32]:
-    """P(senescent) f32[n] of crops f32[n s s c], in minibatches of one padded shape.
-
-    ``d4`` averages the eight turns and mirror images of each crop.
-    """
-    graphdef, params = nnx.split(module)
-    run = _predictor(graphdef)
-    views = _turned(crops) if d4 else [crops]
-    total = np.zeros(len(crops), np.float64)
-    for view in views:
-        parts = [
-            _padded_run(run, params, view[i : i + batch], batch)
-            for i in range(0, len(crops), batch)
-        ]
-        total += np.concatenate(parts) if parts else 0.0
-    return np.asarray(total / len(views), np.float32)
-
-
-def _padded_run(
-    run: Predict, params: State, part: Crops, batch: int
-) -> NDArray[np.float32]:
-    padded = np.zeros((batch, *part.shape[1:]), np.float32)
-    padded[: len(part)] = part
-    return np.asarray(run(params, jnp.asarray(padded)))[: len(part)]
-
-
-def _turned(crops: Crops) -> list[Crops]:
-    turns = [np.rot90(crops, k, axes=(1, 2)) for k in range(4)]
-    return turns + [turn[:, :, ::-1] for turn in turns]
-
-
-def _refuse(crops: Crops, labels: Labels, plan: FitPlan) -> None:
-    if crops.ndim != 4 or crops.shape[1:3] != (plan.crop_px,) * 2:
-        raise ValueError(
-            f"crops must be [n, {plan.crop_px}, {plan.crop_px}, c], got {crops.shape}"
-        )
-    if labels.shape != crops.shape[:1]:
-        raise ValueError(f"{len(crops)} crops need as many labels, got {labels.shape}")
-    if set(np.unique(labels).tolist()) != {0, 1}:
-        found = np.unique(labels).tolist()
-        raise ValueError(f"labels must hold 0 and 1, both of them, got {found}")
-
-
-def _weights(
-    labels: Labels, weights: NDArray[np.float32] | None, balance: bool
-) -> NDArray[np.float32]:
-    each = np.ones(len(labels)) if weights is None else np.asarray(weights, np.float64)
-    if balance:
-        share = np.array([each[labels == k].sum() for k in (0, 1)])
-        each = each / share[labels.astype(np.int64)]
-    return np.asarray(each / each.mean(), np.float32)
-
-
-def _minibatches(
-    crops: Crops,
-    labels: Labels,
-    weights: NDArray[np.float32],
+def _course(
+    lesson: Lesson,
     plan: FitPlan,
-    rng: np.random.Generator,
-) -> Iterator[Minibatch]:
-    # Permutations end to end, so that minibatches keep one shape and no crop is left out.
-    rest = np.zeros(0, np.int64)
-    while True:
-        while len(rest) < plan.batch:
-            rest = np.concatenate([rest, rng.permutation(len(labels))])
-        rows, rest = rest[: plan.batch], rest[plan.batch :]
-        chosen = labels[rows].astype(np.int32)
-        yield jnp.asarray(crops[rows]), jnp.asarray(chosen), jnp.asarray(weights[rows])
+    watch: tuple[Crops, Targets] | None,
+    start: State | None,
+) -> Course:
+    seeds = np.random.SeedSequence(plan.seed).spawn(2)
+    first, key = jax.random.split(jax.random.key(int(seeds[0].generate_state(1)[0])))
+    network = _network(plan, lesson.crops.shape[3], first, start)
+    judge = Judge(plan, lesson, watch)
+    rng = np.random.default_rng(seeds[1])
+    return Course(network, lesson, plan, judge, key=key, rng=rng)
 
 
-def _optimiser(plan: FitPlan, n_steps: int) -> Any:
-    clip = plan.clip_norm or NO_CLIP
-    if plan.optimizer == "adamw":
-        return adamw_cosine(
-            plan.learning_rate,
-            n_steps=n_steps,
-            weight_decay=plan.weight_decay,
-            clip_norm=clip,
+def _others(
+    watch: tuple[Crops, Targets] | None, start: State | None
+) -> dict[str, NDArray[Any]]:
+    """Arrays besides the lesson on which a fit depends."""
+    found = {} if start is None else _flat(start)
+    if watch is not None:
+        found |= {"watched crops": watch[0], "watched targets": watch[1]}
+    return found
+
+
+def _network(
+    plan: FitPlan, n_channels: int, key: jax.Array, start: State | None
+) -> nnx.Module:
+    head, width = plan.head, plan.network_width
+    network = build(
+        plan.network, n_channels, plan.crop_px, key=key, n_out=head.n_out, width=width
+    )
+    if start is None:
+        return network
+    given = _flat(start)
+    if odd := [name for name, w in given.items() if not np.isfinite(w).all()]:
+        raise InputError(
+            Problem(
+                "MODEL_INVALID",
+                "first weights",
+                f"NaN or Inf in {', '.join(odd[:3])}",
+                "a network that begins so learns nothing",
+                "train or export those weights again",
+            )
         )
-    if plan.optimizer == "sgd":
-        return sgd_clipped(plan.learning_rate, momentum=plan.momentum, clip_norm=clip)
-    raise ValueError(f"no optimizer {plan.optimizer!r}; known: adamw, sgd")
+    return restore_network(network, given)
 
 
-@lru_cache(maxsize=4)
-def _step(graphdef: GraphDef, plan: FitPlan, n_steps: int) -> TrainStep:
-    # Kept, because compiling takes seconds and the folds of one model share it.
-    return make_train_step(
-        graphdef,
-        _optimiser(plan, n_steps),
-        plan.augment,
-        smoothing=plan.label_smoothing,
-    )
+def _flat(state: State) -> dict[str, NDArray[Any]]:
+    kept, _ = nnx.split_state(state, nnx.Any(nnx.Param, nnx.BatchStat), ...)
+    return {
+        ".".join(map(str, path)): np.asarray(variable[...])
+        for path, variable in nnx.to_flat_state(kept)
+    }
 
 
-@lru_cache(maxsize=4)
-def _predictor(graphdef: GraphDef) -> Predict:
-    return make_predict(graphdef)
-
-
-def _accuracy(graphdef: GraphDef, params: State, crops: Crops, labels: Labels) -> float:
-    watched = np.linspace(0, len(labels) - 1, min(N_WATCHED, len(labels))).astype(int)
-    probability = _padded_run(
-        _predictor(graphdef), params, crops[watched], len(watched)
-    )
-    return float(np.mean((probability > 0.5) == (labels[watched] == 1)))
+def _check_watch(watch: tuple[Crops, Targets], plan: FitPlan) -> None:
+    crops, targets = watch
+    side = plan.crop_px
+    if crops.shape[1:3] != (side, side) or targets.shape != crops.shape[:1]:
+        raise ValueError(
+            f"watched crops must be [n, {side}, {side}, c] with n targets, got"
+            f" {crops.shape} and {targets.shape}"
+        )
+    if len(crops) == 0:
+        raise ValueError("watch holds no crops")
+    check_finite(crops, "watched crops")

@@ -23,6 +23,11 @@ CROPS_VALUE_INVALID | REFUSE | REFUSED | a value to be learnt is no number | cor
 CROPS_PIXELS | REFUSE | REFUSED | the pictures are of another kind than asked for | crops_input=plain, or grey crops of 8 bits
 FOLD_LABEL_MISSING | REFUSE | REFUSED | a fold would learn or be judged without a label | fewer folds, another evaluation.scheme or crops_group
 CROPS_LABELS | REFUSE | REFUSED | crops of two states are needed | check crops_label and crops_positive
+CROPS_NONFINITE | REFUSE | REFUSED | crops or values hold NaN or Inf | export the images again
+TRAINING_DIVERGED | STOP | REFUSED | the loss is no number any more | lower optimizer.learning_rate or clip_norm
+CHECKPOINT_INVALID | REFUSE | REFUSED | the checkpoint is cut, changed or none | delete it to begin anew
+CHECKPOINT_MISMATCH | REFUSE | REFUSED | the checkpoint is of another plan or other data | undo the change, or delete it
+DEVICE_ABSENT | REFUSE | REFUSED | the device that is asked for is not there | device=auto or device=cpu
 TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
 TRAINING_INVALID | REFUSE | REFUSED | the folder holds no finished training | name folders of trained models
 COMPARE_NONE | REFUSE | REFUSED | there is no model to rank | name folders of trained models
