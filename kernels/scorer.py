@@ -1,6 +1,7 @@
 """The compiled scorer: an image and centres in, numbers per cell out."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -12,7 +13,11 @@ from kernels.crops import gather_crops, windowed
 from kernels.features import profile
 from kernels.fusion import unfused
 from kernels.networks import GraphDef, Params
+from kernels.preprocessing import Preprocessing, prepared
 from kernels.shapes import Crops, Image
+
+MOST_CONSTANTS = 10_000_000
+"""Weights up to which they are constants of the compiled code, in all networks of a call."""
 
 
 class ScoredBatch(NamedTuple):
@@ -39,21 +44,28 @@ def make_scorer(
     bin: int,
     minibatch: int = 64,
     window: bool = False,
+    preprocessing: Preprocessing | None = None,
 ) -> Scorer:
     """A jitted function (image, centres, valid) -> ScoredBatch of one fixed shape.
 
     All networks share one embedding width. The weights are constants of the
-    compiled code, which XLA:CPU turns into up to 2.6 times more speed. No row reads
+    compiled code, which XLA:CPU turns into up to 2.6 times more speed; above
+    10 million they are arguments, because compiling would take minutes. No row reads
     another row, and the shape never changes, so a cell's numbers do not depend on
     its neighbours, to the last bit. ``window`` shows the networks each crop through
-    a soft round window; profiles are of whole crops. Raises ValueError without
-    networks.
+    a soft round window, then ``preprocessing`` is what their weights expect; profiles
+    are of whole crops. Raises ValueError without networks.
     """
     if not networks:
         raise ValueError("a scorer needs at least one network")
+    graphdefs = [graphdef for graphdef, _ in networks]
+    states = [state for _, state in networks]
 
     def score(
-        image: Image, centres: Float32[Array, "b 2"], valid: Bool[Array, " b"]
+        states: list[Params],
+        image: Image,
+        centres: Float32[Array, "b 2"],
+        valid: Bool[Array, " b"],
     ) -> ScoredBatch:
         if centres.shape[0] != minibatch:
             raise ValueError(
@@ -61,20 +73,25 @@ def make_scorer(
             )
         crops = unfused(gather_crops(image, centres, crop_px=crop_px, bin=bin))
         seen = windowed(crops) if window else crops
-        probability, embedding = score_crops(networks, seen)
+        seen = seen if preprocessing is None else prepared(seen, preprocessing)
+        pairs = list(zip(graphdefs, states, strict=True))
+        probability, embedding = score_crops(pairs, seen)
         return ScoredBatch(
             jnp.where(valid[None, :], probability, 0.0),
             jnp.where(valid[None, :, None], embedding, 0.0),
             jnp.where(valid[:, None], profile(crops), 0.0),
         )
 
-    return jax.jit(score)
+    n_weights = sum(int(leaf.size) for leaf in jax.tree.leaves(states))
+    if n_weights > MOST_CONSTANTS:
+        return partial(jax.jit(score), states)
+    return jax.jit(partial(score, states))
 
 
 def score_crops(
     networks: Sequence[tuple[GraphDef, Params]], crops: Crops
 ) -> tuple[Float32[Array, "k b"], Float32[Array, "k b e"]]:
-    """Probability of senescent and embedding of each crop by each network."""
+    """Probability of class 1 (senescent) and embedding of each crop by each network."""
     models = [nnx.merge(graphdef, state) for graphdef, state in networks]
     embeddings = [model.embed(crops) for model in models]
     logits = [

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kernels.centres import Finder, FinderSpec
     from kernels.intensity import IntensitySpec
+    from kernels.preprocessing import Preprocessing
     from kernels.scorer import Scorer
     from kernels.shapes import FoundField, Image
 
@@ -80,6 +81,16 @@ class JaxScorer:
     def _networks(self) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
         return load_networks(self.model)
 
+    def _calibrated(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities [n k] as the model's calibration on unseen wells reads them."""
+        if not self.model.spec.calibration:
+            return raw
+        from screen.evaluation.calibration import Calibration
+
+        calibration = Calibration.from_dict(self.model.spec.calibration)
+        told = calibration.apply(raw.reshape(-1)).reshape(raw.shape)
+        return np.asarray(told, np.float32)
+
     def finder(
         self, shape: tuple[int, ...], dtype: str, gain: Gain | None = None
     ) -> Finder:
@@ -124,6 +135,7 @@ class JaxScorer:
             bin=finder.bin,
             minibatch=self.minibatch,
             window=self.model.spec.window,
+            preprocessing=preprocessing_of(self.model.spec),
         )
         none = np.zeros((self.minibatch, 2), np.float32), np.zeros(self.minibatch, bool)
         score(image, *jax.device_put(none))
@@ -167,10 +179,11 @@ class JaxScorer:
             for k, name in enumerate(networks)
         }
         places = np.asarray(small.centres)[:n]
+        raw = probability[:n, : len(networks)]
         return FieldScores(
             y=places[:, 0],
             x=places[:, 1],
-            probability=probability[:n, : len(networks)],
+            probability=self._calibrated(raw),
             profile=np.asarray(profile),
             embedding={k: np.asarray(v) for k, v in embedding.items()},
             measures=_measures(small),
@@ -211,6 +224,13 @@ def specs(spec: ModelSpec) -> tuple[FinderSpec, IntensitySpec]:
     return FinderSpec(**finder), intensity
 
 
+def preprocessing_of(spec: ModelSpec) -> Preprocessing | None:
+    """What the networks' weights expect of crops; None where they take them as they are."""
+    from kernels.preprocessing import Preprocessing
+
+    return Preprocessing.from_dict(spec.preprocessing) if spec.preprocessing else None
+
+
 def load_networks(
     model: Model,
 ) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
@@ -219,12 +239,20 @@ def load_networks(
     from flax import nnx
 
     from kernels.networks import build
+    from kernels.networks.heads import HeadSpec
 
     spec, loaded = model.spec, {}
+    head = HeadSpec(**spec.head)
 
     def blank() -> nnx.Module:
-        key = jax.random.key(0)
-        return build(spec.architecture, len(spec.channels), spec.crop_px, key=key)
+        return build(
+            spec.architecture,
+            len(spec.channels),
+            spec.crop_px,
+            key=jax.random.key(0),
+            n_out=head.n_out,
+            width=spec.width,
+        )
 
     for network in spec.networks:
         module = restore_network(nnx.eval_shape(blank), model.weights[network.name])
