@@ -18,7 +18,7 @@ def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
     from kernels.augment import AugmentSpec
     from screen.fitting import FitPlan
 
-    o = settings.optimizer
+    o, f = settings.optimizer, settings.fit
     return FitPlan(
         network=settings.network.name,
         crop_px=settings.network.crop_px,
@@ -29,6 +29,16 @@ def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
         weight_decay=o.weight_decay,
         clip_norm=o.clip_norm,
         momentum=o.momentum,
+        nesterov=o.nesterov,
+        schedule=o.schedule,
+        warmup=o.warmup,
+        frozen_epochs=f.frozen_epochs,
+        unfreeze_rate=f.unfreeze_rate,
+        patience=f.patience,
+        precision=f.precision,
+        positive_fraction=f.positive_fraction,
+        mil=f.mil,
+        huber=f.huber,
         label_smoothing=settings.label_smoothing,
         augment=AugmentSpec(**asdict(settings.augment)),
         seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]),

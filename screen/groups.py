@@ -135,28 +135,6 @@ class AnchorsSettings:
 
 
 @dataclass
-class OptimizerSettings:
-    """How the network's weights are moved."""
-
-    name: str = key("adamw", "rule of the registry", choices=("adamw", "sgd"))
-    learning_rate: float = key(2e-3, "size of a step", low=1e-9, high=100)
-    weight_decay: float = key(1e-2, "pull of the weights to zero", low=0, high=10)
-    clip_norm: float = key(1.0, "largest gradient norm; 0 = no limit", low=0)
-    momentum: float = key(0.9, "share of the last step kept (sgd)", low=0, high=1)
-
-
-@dataclass
-class AugmentSettings:
-    """How crops are varied while the network learns."""
-
-    turn: bool = key(True, "turn and mirror each crop, eight ways")
-    shift_px: int = key(1, "largest shift", "binned px", low=0, high=64)
-    gain: float = key(0.2, "sd of the log brightness of a channel", low=0, high=1)
-    offset: float = key(0.03, "sd of the level of a channel", "scale", low=0, high=1)
-    noise: float = key(0.05, "sd of added pixel noise", "scale", low=0, high=1)
-
-
-@dataclass
 class ClusterSettings:
     """Where the blocks of wells are computed."""
 

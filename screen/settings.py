@@ -12,13 +12,11 @@ from screen.field_groups import QualitySettings as QualitySettings
 from screen.groups import REQUIRED as REQUIRED
 from screen.groups import AnchorSettings as AnchorSettings
 from screen.groups import AnchorsSettings as AnchorsSettings
-from screen.groups import AugmentSettings as AugmentSettings
 from screen.groups import ClusterSettings as ClusterSettings
 from screen.groups import DecisionSettings as DecisionSettings
 from screen.groups import LedgerSettings as LedgerSettings
 from screen.groups import LockSettings as LockSettings
 from screen.groups import NetworkSettings as NetworkSettings
-from screen.groups import OptimizerSettings as OptimizerSettings
 from screen.groups import QuarantineSettings as QuarantineSettings
 from screen.groups import key, light_module, part, settable
 from screen.ingest_settings import IngestVerb as IngestVerb

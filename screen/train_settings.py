@@ -8,12 +8,11 @@ from screen.evaluation_groups import EvaluationSettings
 from screen.field_groups import FinderSettings, IntensitySettings
 from screen.groups import (
     AnchorsSettings,
-    AugmentSettings,
     NetworkSettings,
-    OptimizerSettings,
     key,
     part,
 )
+from screen.training_groups import AugmentSettings, FitSettings, OptimizerSettings
 
 
 @dataclass
@@ -70,6 +69,7 @@ class TrainVerb:
     anchors: AnchorsSettings = part(AnchorsSettings, "the wells to learn from")
     optimizer: OptimizerSettings = part(OptimizerSettings, "how weights are moved")
     augment: AugmentSettings = part(AugmentSettings, "how crops are varied")
+    fit: FitSettings = part(FitSettings, "what learns when, and from which labels")
     evaluation: EvaluationSettings = part(
         EvaluationSettings, "how a crop model is judged on groups it never saw"
     )

@@ -1,0 +1,64 @@
+"""Which device computes: found, named, and refused when it is asked for and absent."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from plates.problems import InputError, Problem
+
+Kind = Literal["auto", "cpu", "gpu"]
+KINDS = ("auto", "cpu", "gpu")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device of JAX: its platform (``cpu``, ``gpu``, ``tpu``) and its maker's name."""
+
+    platform: str
+    name: str
+
+    def __str__(self) -> str:
+        """Such as ``gpu (NVIDIA H200)`` or ``cpu (2 cores)``."""
+        return f"{self.platform} ({self.name})"
+
+
+def device_for(kind: Kind) -> Device:
+    """Make JAX compute on a device from now on, and name it; auto takes the fastest kind.
+
+    Raises InputError (DEVICE_ABSENT) when a GPU is asked for and JAX finds none: to
+    compute on the CPU in silence would take a hundred times as long.
+    """
+    import jax
+
+    if kind not in KINDS:
+        raise ValueError(f"no device {kind!r}; known: {', '.join(KINDS)}")
+    try:
+        found = jax.devices(None if kind == "auto" else kind)[0]
+    except RuntimeError as error:
+        here = ", ".join(sorted({d.platform for d in jax.devices()}))
+        raise InputError(
+            Problem(
+                "DEVICE_ABSENT",
+                f"device={kind}",
+                f"JAX finds {here} only",
+                "a run that was meant for a GPU takes very long without one",
+                "install jax[cuda13] and the driver, or set device=cpu or device=auto",
+            )
+        ) from error
+    jax.config.update("jax_default_device", found)  # type: ignore[no-untyped-call]
+    if found.platform == "cpu":
+        return Device("cpu", f"{_n_cores()} cores")
+    return Device(str(found.platform), str(found.device_kind))
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def precision_note(precision: str, device: Device) -> str | None:
+    """What to say of bfloat16 on a device that only imitates it; None: nothing to say."""
+    if precision == "bfloat16" and device.platform == "cpu":
+        return "fit.precision=bfloat16 is slower than float32 on a CPU"
+    return None
