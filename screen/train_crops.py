@@ -3,208 +3,150 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from plates.crop_sets import CropSet
-from plates.problems import InputError, Problem
-from screen.evaluation import (
-    Evaluation,
-    GroupFold,
-    Labels,
-    Scores,
-    auc,
-    auto_folds,
-    evaluate,
+from screen.crop_training.heldout import HeldOut
+from screen.crop_training.inputs import Inputs, inputs_of
+from screen.crop_training.job import Job, facts_of, prepared, teacher_of
+from screen.crop_training.kept_scores import kept_scores
+from screen.crop_training.rounds import METRICS_FILE, by_crops, by_groups, final_weights
+from screen.crop_training.scorers import Teacher
+from screen.crop_training.scorers import baseline_scorer as baseline_scorer
+from screen.crop_training.scorers import network_scorer as network_scorer
+from screen.crop_training.targets import binary_labels as binary_labels
+from screen.crop_training.telling import (
+    NETWORK,
+    Judgement,
+    best_baseline,
+    difference,
+    fold_facts,
+    judgement,
+    leakage,
+    network_facts,
+    scorer_facts,
 )
-from screen.models import ModelSpec, NetworkSpec, network_weights, save_model
-from screen.paths import model_dir
-from screen.preflight import check_writable
+from screen.crop_training.words import outcome_words
+from screen.crop_training.written import crop_model_spec, write_held_out
+from screen.durable import write_whole
+from screen.evaluation.judged import Scorer as Scorer
+from screen.evaluation.judged import is_tested_once
+from screen.evaluation.quality import is_higher_better
+from screen.models import save_model
 from screen.progress import bar
 from screen.settings import TrainVerb
 from screen.sweeps.trained import Judged, OnJudged, Taught, ignore
 
-if TYPE_CHECKING:
-    from screen.fitting import Crops, FitPlan
-
-Scorer = Callable[[GroupFold], Scores]
-
 EVALUATION_FILE = "evaluation.json"
+SCHEMA = 2
 
 
 def run_crops(settings: TrainVerb, on_judged: OnJudged = ignore) -> Taught:
-    """Judge a network and two plain classifiers on groups they never saw, then teach
-    one network on all crops and write it with evaluation.json.
+    """Judge a network and plain learners on groups they never saw, then teach the
+    model's networks on all crops and write them with evaluation.json.
 
-    ``on_judged`` is told the network's mean measure so far after each fold.
-    Raises InputError before any compute when the crop set does not allow it.
+    Raises InputError before any compute when the crop set does not allow it. A training
+    that was stopped goes on: what is finished is not done again.
     """
-    crops = chosen_crops(
-        Path(settings.crops),
-        settings.crops_label,
-        settings.crops_group,
-        settings.crops_filter,
+    job = prepared(settings)
+    inputs = inputs_of(settings, job.crops)
+    teacher = teacher_of(job)
+    data = job.crops.sha256()
+    kept = kept_scores(job.out, facts_of(job, teacher, data))
+    if not kept.is_going_on:
+        (job.out / METRICS_FILE).unlink(missing_ok=True)
+    found = by_groups(job, inputs, teacher, kept, on_judged)
+    leaking = by_crops(job, inputs, teacher, kept)
+    judged, told = _judged(job, found, leaking)
+    told |= _facts(job, teacher, inputs, data)
+    weights = final_weights(job, inputs, teacher, kept)
+    spec = crop_model_spec(settings, job.crops, job.targets, inputs, told)
+    paths = (
+        save_model(job.out, spec, weights),
+        _write(job.out, told),
+        write_held_out(job.out, job.crops, job.targets, found, judged),
     )
-    labels = binary_labels(crops, settings.crops_positive)
-    folds = auto_folds(labels, crops.groups)
-    out = model_dir(settings.out, settings.crops)
-    check_writable(out)
-    out.mkdir(parents=True, exist_ok=True)
-    told, module = _taught(settings, crops, labels, folds, on_judged)
-    weights = {"all": network_weights(module)}
-    path = save_model(out, _spec(settings, crops, told), weights)
-    judged = out / EVALUATION_FILE
-    judged.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
-    areas = {name: one["mean"] for name, one in told["auc"].items()}
-    area = areas.pop(settings.network.name)
-    size = sum(w.size for w in weights["all"].values())
-    return Taught(
-        _words(told, out),
-        (path, judged),
-        Judged("AUC", area),
-        Judged("AUC", max(areas.values())),
-        told["crops_sha256"],
-        size,
+    kept.forget()
+    return _taught(
+        job, told, paths, sum(w.size for w in next(iter(weights.values())).values())
     )
 
 
-def chosen_crops(folder: Path, label: str, group: str, chosen: str = "") -> CropSet:
-    """The crops of a folder, or those that `column=value` chooses; raises InputError."""
-    crops = CropSet.read(folder, label=label, group=group)
-    if not chosen:
-        return crops
-    column, _, value = chosen.partition("=")
-    return crops.where(column.strip().casefold(), value.strip())
+def _judged(
+    job: Job, found: dict[str, HeldOut], leaking: dict[str, HeldOut]
+) -> tuple[dict[str, Judgement], dict[str, Any]]:
+    case = job.case
+    with bar("intervals", 2 * len(found) + len(leaking), "scorers") as advance:
+        judged = {}
+        for name, one in found.items():
+            judged[name] = judgement(case, one)
+            advance(1, name)
+        network, best = judged[NETWORK], best_baseline(judged)
+        told: dict[str, Any] = {
+            "scorers": {name: scorer_facts(case, one) for name, one in judged.items()},
+            "best_baseline": best,
+            "difference": difference(case, network, judged[best]),
+            "calibration": network.calibration.as_dict(),
+            **network_facts(case, network, found[NETWORK]),
+        }
+        told["leakage"] = {}
+        for name, by_crop in leaking.items():
+            told["leakage"][name] = leakage(case, judged[name], by_crop)
+            advance(1, name)
+    return judged, told
 
 
-def binary_labels(crops: CropSet, positive: str) -> Labels:
-    """1 where the label is the positive one, else 0; raises InputError when all are alike."""
-    labels = np.asarray([label == positive for label in crops.labels], np.int64)
-    if 0 < int(labels.sum()) < len(labels):
-        return labels
-    seen = ", ".join(sorted(set(crops.labels)))
-    raise InputError(
-        Problem(
-            "CROPS_LABELS",
-            f"{crops.source.name} column {crops.label}",
-            f"labels {seen}; positive is {positive!r}",
-            "a network learns from crops of two states",
-            "set crops_positive to one of several labels",
-        )
-    )
+def _facts(job: Job, teacher: Teacher, inputs: Inputs, data: str) -> dict[str, Any]:
+    targets, crops, settings = job.targets, job.crops, job.settings
+    plan = asdict(teacher.plan)
+    return {
+        "schema": SCHEMA,
+        "data": {
+            "crops": len(crops),
+            "sha256": data,
+            "column": crops.label,
+            "group": crops.group,
+            "groups": sorted(set(crops.groups)),
+            "n_features": inputs.features.shape[1],
+        },
+        "head": plan["head"],
+        "classes": list(targets.names),
+        "counts": np.bincount(targets.labels).tolist(),
+        "scheme": asdict(settings.evaluation) | fold_facts(job.folds, len(crops)),
+        "plan": plan,
+        "n_networks": teacher.n_networks,
+    }
 
 
-def network_scorer(
-    crops: Crops, labels: Labels, plan: FitPlan, *, n_networks: int = 1
-) -> Scorer:
-    """A scorer that teaches n networks, of seeds plan.seed + 0, 1 ..., on a fold's
-    taught rows and averages their P(positive) over the eight turns of each crop."""
-    from screen.fitting import fit, predict
-
-    def score(fold: GroupFold) -> Scores:
-        total = np.zeros(len(fold.tested))
-        for number in range(n_networks):
-            once = replace(plan, seed=plan.seed + number)
-            fitted = fit(crops[fold.taught], labels[fold.taught], once)
-            total += predict(fitted.module, crops[fold.tested], d4=True)
-        return total / n_networks
-
-    return score
-
-
-def baseline_scorer(
-    name: str, features: np.ndarray[Any, Any], labels: Labels, seed: int
-) -> Scorer:
-    """A scorer by a plain classifier of the registry on a table of features f64[n f]."""
-    from screen.baselines import CLASSIFIERS
-
-    def score(fold: GroupFold) -> Scores:
-        taught, tested = features[fold.taught], features[fold.tested]
-        return CLASSIFIERS[name](taught, labels[fold.taught], tested, seed)
-
-    return score
+def _write(out: Path, told: dict[str, Any]) -> Path:
+    path = out / EVALUATION_FILE
+    text = json.dumps(told, indent=1, sort_keys=True, allow_nan=False)
+    write_whole(path, (text + "\n").encode())
+    return path
 
 
 def _taught(
-    settings: TrainVerb,
-    crops: CropSet,
-    labels: Labels,
-    folds: tuple[GroupFold, ...],
-    on_judged: OnJudged,
-) -> tuple[dict[str, Any], Any]:
-    from screen.baselines import CLASSIFIERS, FEATURES, hand_features
-    from screen.crop_channels import crop_channels
-    from screen.fit_plans import fit_plan
-    from screen.fitting import fit
-
-    pixels = crops.images()
-    network = settings.network
-    windows = crop_channels(pixels, network.crop_px, network.bin)
-    features = hand_features(pixels)
-    plan = replace(fit_plan(settings), seed=settings.seed)
-    scorers = {network.name: network_scorer(windows, labels, plan)} | {
-        name: baseline_scorer(name, features, labels, settings.seed)
-        for name in CLASSIFIERS
-    }
-    judged: dict[str, Evaluation] = {}
-    with bar("held-out folds", len(scorers) * len(folds), "folds") as advance:
-        for name, scorer in scorers.items():
-            areas: list[float] = []
-
-            def stepped(
-                fold: GroupFold,
-                name: str = name,
-                scorer: Scorer = scorer,
-                areas: list[float] = areas,
-            ) -> Scores:
-                scores = scorer(fold)
-                advance(1)
-                areas.append(auc(labels[fold.tested], np.asarray(scores, np.float64)))
-                if name == network.name:
-                    on_judged(len(areas) - 1, float(np.mean(areas)))
-                return scores
-
-            judged[name] = evaluate(labels, folds, stepped)[0]
-    fitted = fit(windows, labels, plan)
-    return {
-        "schema": 1,
-        "crops": len(crops),
-        "crops_sha256": crops.sha256(),
-        "positive": int(labels.sum()),
-        "groups": sorted(set(crops.groups)),
-        "n_features": len(FEATURES),
-        "plan": asdict(plan),
-        "auc": {name: asdict(told) for name, told in judged.items()},
-    }, fitted.module
-
-
-def _spec(settings: TrainVerb, crops: CropSet, told: dict[str, Any]) -> ModelSpec:
-    from screen.crop_channels import CHANNELS
-
-    learnt = tuple((crops.source.stem, group) for group in told["groups"])
-    return ModelSpec(
-        architecture=settings.network.name,
-        crop_px=settings.network.crop_px,
-        window=False,
-        channels=CHANNELS,
-        pixel_size_um=1.0,  # crops carry no scale; their own pixel is the unit
-        finder={"kind": "crops", "bin": settings.network.bin},
-        intensity={"kinds": ["masked_crop"]},
-        anchors={"senescent": settings.crops_positive, "label": crops.label},
-        threshold=settings.threshold,
-        split="groups",
-        networks=(NetworkSpec("all", "all.safetensors", "", learnt, "well"),),
-        summary={"seed": settings.seed, "auc": told["auc"]},
+    job: Job, told: dict[str, Any], paths: tuple[Path, ...], n_parameters: int
+) -> Taught:
+    """Where every crop is tested once, the pooled measure counts; else that of the
+    folds, because pooling would judge the mean of several networks."""
+    once = is_tested_once(len(job.crops), job.folds)
+    ours, best = (
+        _standing(told["scorers"][name], once)
+        for name in (NETWORK, told["best_baseline"])
     )
+    data = told["data"]["sha256"]
+    words = outcome_words(told, job.out)
+    return Taught(words, paths, ours, best, data, n_parameters)
 
 
-def _words(told: dict[str, Any], out: Path) -> str:
-    lines = [f"model {out}: {told['crops']} crops, {len(told['groups'])} groups"]
-    for name, one in told["auc"].items():
-        folds = f"{len(one['auc'])} folds by group, sd {one['sd']:.3f}"
-        lines.append(f"  {name}: held-out AUC {one['mean']:.3f} ({folds})")
-    return "\n".join(lines)
+def _standing(one: dict[str, Any], once: bool) -> Judged:
+    measure = one["primary"]
+    up = is_higher_better(measure)
+    if not once and one["mean"] is not None:
+        return Judged(measure, one["mean"], None, None, up)
+    pooled = one["measures"][measure]
+    return Judged(measure, pooled["value"], pooled["low"], pooled["high"], up)

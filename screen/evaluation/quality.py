@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ LOWER_IS_BETTER = {"brier", "ece", "grade_error", "mae", "rmse"}
 OF_PROBABILITY = ("accuracy", "f1", "brier", "ece", "grade_error")
 """Measures that a calibration can change."""
 
+Kind = Literal["classes", "ordinal", "regression"]
 Truth = NDArray[Any]  # labels i[n], or measured values f64[n]
 
 
@@ -32,7 +33,7 @@ class Task:
     value f64[n].
     """
 
-    kind: str = "classes"
+    kind: Kind = "classes"
     n: int = 2
 
     @property
