@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from screen.audits.factors import Factor, drift
-from screen.audits.permutation import basis, test_factors
+from screen.audits.permutation import basis, shuffle_test
 from screen.audits.vehicle import centred, codes_of
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
@@ -57,9 +57,9 @@ def _plate(wells: pl.DataFrame, window: float, rules: CallRules, seed: Any) -> R
     values = wells["score"].to_numpy()
     design = (plate[:, None] == np.arange(n_plates)[None]).astype(np.float64)
     factor = Factor("plate", span, design, False, "")
-    tested = test_factors(values, [basis(design, strata)], strata, seed)
+    tested = shuffle_test(values, [basis(design, strata)], strata, seed)
     explained = float(tested.explained[0])
-    share = drift(factor, values, strata, explained) / window if window > 0 else None
+    share = drift(factor, values, strata) / window if window > 0 else None
     return _told(factor, share, explained, float(tested.p[0]), rules)
 
 
@@ -100,10 +100,10 @@ def _batch(wells: pl.DataFrame, window: float, rules: CallRules, seed: Any) -> R
     design = (codes[:, None] == np.arange(len(sizes))[None]).astype(np.float64)
     strata = np.zeros(table.height, np.intp)
     values = table["mean"].to_numpy()
-    tested = test_factors(values, [basis(design, strata)], strata, seed)
+    tested = shuffle_test(values, [basis(design, strata)], strata, seed)
     factor = Factor("batch", span, design, False, "")
     explained = float(tested.explained[0])
-    share = drift(factor, values, strata, explained) / window if window > 0 else None
+    share = drift(factor, values, strata) / window if window > 0 else None
     return _told(factor, share, explained, float(tested.p[0]), rules)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from plates.wells import PlateFormat, Well
-from screen.audits.permutation import Strata
+from screen.audits.permutation import Strata, basis
 from screen.audits.vehicle import centred
 from screen.statistics.robust import Floats
 
@@ -108,7 +108,7 @@ def _levels(values: Floats) -> Floats:
     return np.asarray(values[:, None] == np.unique(values)[None], np.float64)
 
 
-def drift(factor: Factor, values: Floats, strata: Strata, explained: float) -> float:
+def drift(factor: Factor, values: Floats, strata: Strata) -> float:
     """The drift of the values over the factor's range, in their own unit.
 
     Signed for a trend; for single rows or columns the range of an even drift with the
@@ -118,12 +118,12 @@ def drift(factor: Factor, values: Floats, strata: Strata, explained: float) -> f
     if factor.is_trend:
         inner = centred(factor.design, strata)
         return float(inner @ residual / (inner @ inner))
-    total = float(residual @ residual)
-    n, groups = residual.size, int(strata.max()) + 1
-    df = rank(factor, strata)
+    columns = basis(factor.design, strata)
+    n, groups, df = residual.size, int(strata.max()) + 1, columns.shape[1]
+    explained = float(((residual @ columns) ** 2).sum())
     left = max(n - groups - df, 1)
-    noise = total * (1 - explained) / left
-    return math.sqrt(max(total * explained - df * noise, 0.0) / n / EVEN)
+    noise = (float(residual @ residual) - explained) / left
+    return math.sqrt(max(explained - df * noise, 0.0) / n / EVEN)
 
 
 def rank(factor: Factor, strata: Strata) -> int:

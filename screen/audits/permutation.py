@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def basis(design: Floats, strata: Strata) -> Floats:
     return np.asarray(u[:, s > 1e-9 * max(float(s.max(initial=0.0)), 1.0)])
 
 
-def test_factors(
+def shuffle_test(
     values: Floats, bases: Sequence[Floats], strata: Strata, seed: Sequence[int]
 ) -> Tested:
     """Test every factor by the same shuffles of the values within their strata.
@@ -77,6 +78,7 @@ def _shuffled(
     return drawn
 
 
+@cache
 def needed_signal(df: int, alpha: float) -> float:
     """The noncentrality that a test of `df` columns at `alpha` sees with 80 % power."""
     limit = float(chi2.isf(alpha, df))

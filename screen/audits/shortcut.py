@@ -19,7 +19,7 @@ from screen.audits.factors import (
     smallest_format,
     visible_drift,
 )
-from screen.audits.permutation import basis, needed_signal, test_factors
+from screen.audits.permutation import basis, needed_signal, shuffle_test
 from screen.audits.vehicle import (
     STRATUM,
     by_unit,
@@ -76,12 +76,13 @@ def _position_rows(
     wells: pl.DataFrame, fmt: PlateFormat, rules: CallRules, seed: tuple[int, ...]
 ) -> list[Row]:
     strata = codes_of(wells, *STRATUM)
-    values = _tamed(wells["rescue"].to_numpy(), wells)
+    whole = wells["rescue"].to_numpy()
+    values = _tamed(whole, wells)
     factors = position_factors(wells, fmt)
     able = [f for f in factors if rank(f, strata)]
     if not able:
         return [_untested(f) for f in factors]
-    tested = test_factors(values, [basis(f.design, strata) for f in able], strata, seed)
+    tested = shuffle_test(values, [basis(f.design, strata) for f in able], strata, seed)
     noise = _noise(values, strata)
     twins = dict(zip([f.name for f in able], alike(able, strata), strict=True))
     at = {f.name: i for i, f in enumerate(able)}
@@ -93,7 +94,7 @@ def _position_rows(
         i = at[f.name]
         explained = float(tested.explained[i])
         signal = needed_signal(rank(f, strata), rules.shortcut_alpha / len(able))
-        size = drift(f, values, strata, explained)
+        size = drift(f, whole, strata)
         rows.append(
             _judged(
                 f,

@@ -54,7 +54,9 @@ def well_baselines(
         sides = {n: p if n == NETWORK else _turned(p) for n, p in sides.items()}
         for name, pairs in sides.items():
             rows += [name_of(key) | r for r in _rows(name, pairs, rules)]
-        told.append(name_of(key) | _comparison(sides, rules))
+        pooled = [r for r in rows if r["plate"] == POOLED]
+        own = [r for r in pooled if all(r[k] == v for k, v in name_of(key).items())]
+        told.append(name_of(key) | {"pooled": own} | _comparison(sides, rules))
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     return table, told
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from plates.wells import PlateFormat
 from screen.report import (
+    audits,
     compounds,
     controls,
     doses,
@@ -75,6 +76,7 @@ def render(
         "readout": controls.readout(tables.hits).column,
         "limit": plate_limit(tables),
         "quality": _quality(tables),
+        "audits": audits.audits(tables),
         "images": field_maps.image_quality(tables, plate_format),
         "columns": compounds.TABLE_COLUMNS,
         "class_names": _class_names(tables.compounds),
