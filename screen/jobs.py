@@ -14,7 +14,7 @@ from typing import Any
 from screen.command_line import Command, Job
 from screen.compose import compose_config, overrides_of, settings_from
 from screen.errors import Outcome, Terminated, as_refusal, printable, rendered
-from screen.paths import model_dir, run_dir
+from screen.paths import explanation_dir, model_dir, run_dir
 from screen.provenance import redacted_text, version_of, write_text
 
 MODULES = {"run": "run_all"}  # a module `run` would be taken for the verbs' function
@@ -28,6 +28,7 @@ _PLACES = {  # the keys that alone decide where a job writes
     "run": ("run", "runs", "campaign"),
     "call": ("out", "run", "runs", "campaign"),
     "report": ("out", "run", "runs"),
+    "explain": ("out", "campaign", "crops"),
 }
 
 
@@ -105,6 +106,9 @@ def _placed(command: Command, number: int, settings: Any) -> Any:
     if command.verb in ("score", "run"):
         base = run_dir(settings.runs, settings.run, settings.campaign)
         return replace(settings, runs=str(base / "sweep"), run=str(number))
+    if command.verb == "explain":
+        base = explanation_dir(settings.out, settings.campaign or settings.crops)
+        return replace(settings, out=str(base / "sweep" / str(number)))
     if command.verb in ("call", "report"):
         base = Path(settings.out) if settings.out else _run_folder(settings)
     else:

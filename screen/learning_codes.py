@@ -36,4 +36,10 @@ COMPARE_DATA | REFUSE | REFUSED | the models learnt from different data | compar
 TUNE_SEARCH | REFUSE | REFUSED | what is searched cannot be read | write KEY=log(LOW,HIGH) or choice(A,B)
 TUNE_STUDY_CHANGED | REFUSE | REFUSED | the study was begun with other settings | undo the change, or give another out=
 TUNE_NO_TRIAL | REFUSE | REFUSED | no trial of the study was judged | try the words with train first
+EXPLAIN_COMPOUND_UNKNOWN | REFUSE | REFUSED | no compound or label of this name | correct the name
+EXPLAIN_WELLS_MISSING | REFUSE | REFUSED | no well of the compound is imaged | name another compound or dose_um
+EXPLAIN_NO_CELLS | REFUSE | REFUSED | there are no cells that a network may explain | name other compounds
+EXPLAIN_STAGE_UNKNOWN | REFUSE | REFUSED | the network has no such map stage | name one of the list
+EXPLAIN_OUTPUT_UNKNOWN | REFUSE | REFUSED | the network has no such output | name one of the list
+EXPLAIN_SOURCE | REFUSE | REFUSED | the model learnt from pictures of another kind | give campaign= or crops=, as it learnt
 """

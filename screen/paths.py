@@ -56,3 +56,9 @@ def existing_run_dir(runs: str, run: str, campaign: str = "") -> Path:
 def model_dir(out: str, campaign: str) -> Path:
     """The folder of a model: `out`, or `models/CAMPAIGN` when that is empty."""
     return Path(out) if out else Path("models") / campaign_name(campaign)
+
+
+def explanation_dir(out: str, source: str) -> Path:
+    """The folder of an explanation: `out`, or `explanations/NAME` of the campaign or
+    crops when that is empty."""
+    return Path(out) if out else Path("explanations") / campaign_name(source)

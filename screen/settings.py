@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from screen.evaluation_groups import EvaluationSettings as EvaluationSettings
+from screen.explain_settings import ExplainVerb as ExplainVerb
 from screen.field_groups import FinderSettings as FinderSettings
 from screen.field_groups import IntensitySettings as IntensitySettings
 from screen.field_groups import QualitySettings as QualitySettings
+from screen.groups import DEVICE_HELP, DEVICES, key, light_module, part, settable
 from screen.groups import REQUIRED as REQUIRED
 from screen.groups import AnchorSettings as AnchorSettings
 from screen.groups import AnchorsSettings as AnchorsSettings
@@ -18,7 +20,6 @@ from screen.groups import LedgerSettings as LedgerSettings
 from screen.groups import LockSettings as LockSettings
 from screen.groups import NetworkSettings as NetworkSettings
 from screen.groups import QuarantineSettings as QuarantineSettings
-from screen.groups import key, light_module, part, settable
 from screen.ingest_settings import IngestVerb as IngestVerb
 from screen.train_settings import TrainVerb as TrainVerb
 from screen.train_settings import TuneVerb as TuneVerb
@@ -118,6 +119,7 @@ class ScoreVerb:
     run: str = key("", "name of the run; empty = the campaign's name")
     runs: str = key("runs", "folder that holds all runs", "path")
     cluster: ClusterSettings = part(ClusterSettings, "where the work is done")
+    device: str = key("auto", DEVICE_HELP, choices=DEVICES)
     minibatch: int = key(
         64, "cells in one call of the network", "cells", low=1, high=4096
     )
@@ -221,5 +223,6 @@ VERBS: dict[str, type] = {
     "report": ReportVerb,
     "run": RunVerb,
     "plan": PlanVerb,
+    "explain": ExplainVerb,
     "verify": VerifyVerb,
 }

@@ -8,6 +8,7 @@ from kernels.explanation.integrated import (
     make_integrated_gradients as make_integrated_gradients,
 )
 from kernels.explanation.occlusion import make_occlusion as make_occlusion
+from kernels.explanation.outputs import Answer as Answer
 from kernels.explanation.outputs import Output as Output
 from kernels.explanation.outputs import StagesOf as StagesOf
 from kernels.explanation.outputs import as_scored as as_scored
