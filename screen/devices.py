@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
 
 from plates.problems import InputError, Problem
 
-Kind = Literal["auto", "cpu", "gpu"]
 KINDS = ("auto", "cpu", "gpu")
 
 
@@ -24,7 +22,7 @@ class Device:
         return f"{self.platform} ({self.name})"
 
 
-def device_for(kind: Kind) -> Device:
+def device_for(kind: str) -> Device:
     """Make JAX compute on a device from now on, and name it; auto takes the fastest kind.
 
     Raises InputError (DEVICE_ABSENT) when a GPU is asked for and JAX finds none: to

@@ -63,8 +63,9 @@ def device_kind() -> str:
     """The device that scores, with the CPU's vector set, such as ``cpu avx512f``."""
     import jax
 
-    kind = jax.devices()[0].device_kind
-    return f"{kind} {_vector_set()}" if jax.default_backend() == "cpu" else str(kind)
+    (device,) = jax.numpy.zeros(()).devices()
+    kind = str(device.device_kind)
+    return f"{kind} {_vector_set()}" if device.platform == "cpu" else kind
 
 
 def _vector_set() -> str:

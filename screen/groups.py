@@ -75,6 +75,10 @@ def settable(cls: type) -> type:
     return make_dataclass(cls.__name__, twins)
 
 
+DEVICES = ("auto", "cpu", "gpu")
+DEVICE_HELP = "what computes; auto = a GPU where there is one, named when done"
+
+
 @dataclass
 class NetworkSettings:
     """Which scoring network looks at a cell, and through which window."""

@@ -10,9 +10,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from screen.errors import refusal
+
 
 class LockedError(RuntimeError):
     """Another run is writing to this folder."""
+
+
+@contextmanager
+def held(run: Path, *, force: bool = False) -> Iterator[None]:
+    """Hold a run's lock; a lock that is taken is refused with RUN_LOCKED."""
+    try:
+        with run_lock(run, force=force):
+            yield
+    except LockedError as error:
+        raise refusal(
+            "RUN_LOCKED",
+            run,
+            str(error),
+            "two runs in one folder would mix",
+            "wait for the other run, or take a dead one's lock with lock.break=true",
+        ) from None
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plates.campaign import Campaign
@@ -15,12 +14,12 @@ from screen.blocks import Block, WellDone, WellTask
 from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, ScorerSource, run_blocks, unscored
 from screen.codes import ExitCode
-from screen.errors import Outcome, refusal, rendered
+from screen.errors import Outcome, rendered
 from screen.events import Events
 from screen.fingerprint import keep_fingerprint, score_fingerprint
 from screen.illumination import Gain, gains_of
 from screen.ledger import Ledger
-from screen.lock import LockedError, run_lock
+from screen.lock import held
 from screen.models import Model, load_model
 from screen.paths import run_dir
 from screen.preflight import check_inputs, check_writable, dark_plate
@@ -48,14 +47,18 @@ def run(settings: ScoreVerb) -> Outcome:
 
     Raises Refusal or InputError before any compute when the inputs do not fit.
     """
+    from screen.devices import device_for
     from screen.scoring import ModelScorer
 
     campaign = Campaign.open(Path(settings.campaign))
     model = load_model(Path(settings.model))
     plates = tuple(open_plate(entry.path) for entry in campaign.plates)
     check_inputs(model.spec, plates, allow_pixel_size=settings.allow_pixel_size)
-    source = ModelScorer(str(model.folder.resolve()), model.sha256, settings.minibatch)
-    return score_campaign(settings, campaign, plates, model, source)
+    device = device_for(settings.device)
+    folder = str(model.folder.resolve())
+    source = ModelScorer(folder, model.sha256, settings.minibatch, settings.device)
+    outcome = score_campaign(settings, campaign, plates, model, source)
+    return replace(outcome, message=f"{outcome.message}\non {device}")
 
 
 def score_campaign(
@@ -70,7 +73,7 @@ def score_campaign(
     gains = gains_of(model.spec.intensity, model.spec.channels, plates)
     centres = centre_sources(model.spec.finder, campaign.root, plates)
     check_writable(run)
-    with _locked(run, force=settings.lock.break_):
+    with held(run, force=settings.lock.break_):
         facts = score_fingerprint(model, plates, settings, gains, centres)
         fingerprint = keep_fingerprint(run, facts, new_run=settings.ledger.new_run)
         scoring = Scoring(
@@ -81,21 +84,6 @@ def score_campaign(
         inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
         record_outputs(run, "score", settings, inputs=inputs, facts=facts)
     return _outcome(scoring, tally)
-
-
-@contextmanager
-def _locked(run: Path, *, force: bool) -> Iterator[None]:
-    try:
-        with run_lock(run, force=force):
-            yield
-    except LockedError as error:
-        raise refusal(
-            "RUN_LOCKED",
-            run,
-            str(error),
-            "two runs in one folder would mix",
-            "wait for the other run, or take a dead one's lock with lock.break=true",
-        ) from None
 
 
 def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from plates.problems import InputError, Problem
 from screen.blocks import FieldScores
 from screen.cell_centres import Centres, padded
+from screen.devices import device_for
 from screen.illumination import Gain
 from screen.models import Model, ModelSpec, load_model, restore_network
 from screen.once import Once
@@ -38,6 +39,7 @@ class ModelScorer:
     folder: str
     sha256: str
     minibatch: int
+    device: str = "auto"
 
     def __call__(self) -> JaxScorer:
         """The scorer; raises InputError when the folder holds another model by now."""
@@ -49,6 +51,7 @@ _scorers = Once()
 
 
 def _load(source: ModelScorer) -> JaxScorer:
+    device_for(source.device)
     model = load_model(Path(source.folder))
     if model.sha256 != source.sha256:
         problem = Problem(

@@ -16,6 +16,9 @@ def run(settings: TrainVerb, on_judged: OnJudged = ignore) -> Outcome:
     ``on_judged`` is told the measure so far after each fold, and may raise to stop.
     Raises InputError before any compute when the data do not allow it.
     """
+    from screen.devices import device_for
+
+    device = device_for(settings.device)
     begun = time.perf_counter()
     if settings.crops:
         from screen.train_crops import run_crops
@@ -27,4 +30,4 @@ def run(settings: TrainVerb, on_judged: OnJudged = ignore) -> Outcome:
         taught = run_wells(settings, on_judged)
     seconds = time.perf_counter() - begun
     write_training(Path(taught.paths[0]).parent, settings, taught, seconds=seconds)
-    return Outcome(0, taught.words, taught.paths)
+    return Outcome(0, f"{taught.words}\n  taught on {device}", taught.paths)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from screen.evaluation_groups import EvaluationSettings
 from screen.field_groups import FinderSettings, IntensitySettings
 from screen.groups import (
+    DEVICE_HELP,
+    DEVICES,
     AnchorsSettings,
     NetworkSettings,
     key,
@@ -63,6 +65,7 @@ class TrainVerb:
     )
     out: str = key("", "folder of the new model; empty = models/CAMPAIGN", "path")
     seed: int = key(1, "seed of weights, order and variation", low=0, high=2**31 - 1)
+    device: str = key("auto", DEVICE_HELP, choices=DEVICES)
     network: NetworkSettings = part(NetworkSettings, "the scoring network")
     finder: FinderSettings = part(FinderSettings, "how cells are found")
     intensity: IntensitySettings = part(IntensitySettings, "scale of intensities")

@@ -10,7 +10,7 @@ from screen.command_line import Job, parse
 from screen.compose import settings_from
 from screen.errors import Outcome
 from screen.keys import key_table
-from screen.lock import run_lock
+from screen.lock import held
 from screen.paths import model_dir
 from screen.preflight import check_writable
 from screen.progress import bar
@@ -37,7 +37,7 @@ def run(settings: TuneVerb, job: Job) -> Outcome:
             _trial_settings(base, {dimension.key: word}, folder / "trials" / "0")
     check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with run_lock(folder):
+    with held(folder):
         return _searched(settings, space, base, folder)
 
 

@@ -1,0 +1,65 @@
+"""The scorer of a model that is large, wide, of many classes, or pretrained elsewhere."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import kernels.scorer
+from kernels.networks import build
+from kernels.preprocessing import TORCH, prepared
+from kernels.scorer import make_scorer, score_crops
+
+IMAGE = jax.random.uniform(jax.random.key(5), (64, 64, 3), jnp.float32)
+CENTRES = jnp.asarray(
+    [[20.0, 20.0], [40.0, 33.0], [8.0, 50.0], [0.0, 0.0]], jnp.float32
+)
+VALID = jnp.asarray([True, True, True, False])
+
+
+def network(seed: int, **choices: Any) -> Any:
+    """A compact network with random weights, split."""
+    module = build("compact", 3, 16, key=jax.random.key(seed), **choices)
+    module.eval()
+    return nnx.split(module)
+
+
+def test_weights_as_arguments_score_as_weights_as_constants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    networks = [network(1), network(2)]
+    inside = make_scorer(networks, crop_px=16, bin=1, minibatch=4)
+    monkeypatch.setattr(kernels.scorer, "MOST_CONSTANTS", 0)
+    outside = make_scorer(networks, crop_px=16, bin=1, minibatch=4)
+    for a, b in zip(
+        inside(IMAGE, CENTRES, VALID), outside(IMAGE, CENTRES, VALID), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
+
+
+def test_weights_from_elsewhere_see_prepared_crops() -> None:
+    pair = network(1)
+    score = make_scorer([pair], crop_px=16, bin=1, minibatch=4, preprocessing=TORCH)
+    plain = make_scorer([pair], crop_px=16, bin=1, minibatch=4)
+    told, untold = score(IMAGE, CENTRES, VALID), plain(IMAGE, CENTRES, VALID)
+    assert float(jnp.abs(told.probability - untold.probability).max()) > 1e-4
+    np.testing.assert_array_equal(told.profile, untold.profile)
+    crops = jax.random.uniform(jax.random.key(2), (2, 16, 16, 3), jnp.float32)
+    expected = score_crops([pair], prepared(crops, TORCH))[0]
+    by_hand = (np.asarray(crops) - np.asarray(TORCH.mean)) / np.asarray(TORCH.sd)
+    found = score_crops([pair], jnp.asarray(by_hand, jnp.float32))[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_out", [2, 3, 4])
+def test_of_many_classes_the_second_is_scored(n_out: int) -> None:
+    graphdef, params = network(3, n_out=n_out, width=0.5)
+    crops = jax.random.uniform(jax.random.key(2), (5, 16, 16, 3), jnp.float32)
+    (probability,), (embedding,) = score_crops([(graphdef, params)], crops)
+    logits = np.asarray(nnx.merge(graphdef, params)(crops), np.float64)
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    np.testing.assert_allclose(probability, shares[:, 1], rtol=1e-5)
+    assert embedding.shape == (5, 64)
