@@ -40,10 +40,14 @@ def group_folds(
     sizes = _sizes(labels, groups)
     _refuse_few(sizes, n_folds)
     fold_of: dict[str, int] = {}
-    for counts in sizes.values():
+    # The label with fewest groups has the least choice, so it is dealt out first.
+    for counts in sorted(sizes.values(), key=len):
         filled = [0] * n_folds
-        for name in sorted(counts, key=lambda g: (-counts[g], g)):
-            fold = fold_of.setdefault(name, filled.index(min(filled)))
+        for name in counts.keys() & fold_of.keys():
+            filled[fold_of[name]] += counts[name]
+        new = counts.keys() - fold_of.keys()
+        for name in sorted(new, key=lambda g: (-counts[g], g)):
+            fold = fold_of[name] = filled.index(min(filled))
             filled[fold] += counts[name]
     parts = [[g for g, k in fold_of.items() if k == fold] for fold in range(n_folds)]
     folds = tuple(_fold(f"fold{i}", groups, part) for i, part in enumerate(parts))
