@@ -1,7 +1,6 @@
 """Changes of a crop that leave its state the same, on the device."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ from jaxtyping import Array, Bool, Float32
 from kernels.blur import blurred
 from kernels.fusion import unfused
 from kernels.shapes import Crops, PRNGKey
-from kernels.warp import Fill, random_maps, warped
+from kernels.warp import FILLS, random_maps, warped
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class AugmentSpec:
     rotate: float = 0.0
     zoom: float = 0.0
     blur_px: float = 0.0
-    fill: Fill = "edge"
+    fill: str = "edge"
 
     def __post_init__(self) -> None:
         """Raise ValueError for less than nothing, more than half a turn, an odd fill."""
@@ -46,7 +45,7 @@ class AugmentSpec:
             raise ValueError(f"augmentation must be at least 0: {', '.join(low)}")
         if self.rotate > 180:
             raise ValueError(f"rotate must be at most 180 degrees, got {self.rotate}")
-        if self.fill not in get_args(Fill):
+        if self.fill not in FILLS:
             raise ValueError(f"fill must be edge or reflect, got {self.fill!r}")
 
     @property
@@ -84,7 +83,7 @@ def _looked_up(key: PRNGKey, crops: Crops, spec: AugmentSpec) -> Crops:
         turn=spec.turn,
         rotate_deg=spec.rotate,
         zoom_sd=spec.zoom,
-        shift_px=spec.shift_px,
+        shift_px=float(spec.shift_px),
     )
     return warped(crops, maps, fill=spec.fill)
 

@@ -5,14 +5,9 @@ from collections.abc import Hashable
 from flax import nnx
 
 from kernels.networks import GraphDef, Params
+from kernels.pretrained import backbone_names
 
 Path = tuple[Hashable, ...]
-
-
-def dense_layers(module: nnx.Module) -> frozenset[Path]:
-    """Paths of the dense layers of a network, its head among them."""
-    layers = nnx.iter_modules(module)
-    return frozenset(path for path, m in layers if isinstance(m, nnx.Linear))
 
 
 def divided(
@@ -26,10 +21,10 @@ def divided(
     """
     if only_dense:
         module.eval()
-        dense = dense_layers(module)
+        frozen = backbone_names(module)
 
         def learns(path: Path, _: object) -> bool:
-            return path[:-1] in dense
+            return ".".join(map(str, path)) not in frozen
 
         chosen = nnx.All(nnx.Param, learns)
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from kernels.shapes import Crops, PRNGKey, Scalar, Weights
 
 NOTHING: Params = nnx.State({})
 
-Precision = Literal["float32", "bfloat16"]
+PRECISIONS = ("float32", "bfloat16")
 
 
 class TrainState(NamedTuple):
@@ -66,7 +66,7 @@ def make_train_step(
     *,
     smoothing: float = 0.0,
     objective: Objective | None = None,
-    precision: Precision = "float32",
+    precision: str = "float32",
 ) -> TrainStep:
     """A jitted step: (state, key, crops, targets, weights) -> (state, loss).
 
@@ -75,7 +75,7 @@ def make_train_step(
     network computes with rounded copies; weights, their changes and the loss stay
     float32. The old state is given up: its buffers are reused.
     """
-    if precision not in get_args(Precision):
+    if precision not in PRECISIONS:
         raise ValueError(f"precision must be float32 or bfloat16, got {precision!r}")
     cost = objective or partial(cross_entropy, smoothing=smoothing)
 

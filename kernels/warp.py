@@ -1,7 +1,5 @@
 """Crops seen turned, nearer or farther and off centre: one look-up of four neighbours."""
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32
@@ -9,7 +7,9 @@ from jaxtyping import Array, Float32
 from kernels.fusion import unfused
 from kernels.shapes import Crops, PRNGKey
 
-Fill = Literal["edge", "reflect"]
+FILLS = ("edge", "reflect")
+"""What lies beyond the rim: the edge pixel again, or the crop mirrored at it."""
+
 Maps = Float32[Array, "b 2 3"]
 """For each crop: where an output pixel, measured from the centre, lies in the input."""
 
@@ -33,7 +33,7 @@ def affine_maps(
     return jnp.concatenate([turn, back[:, :, None]], axis=2)
 
 
-def warped(crops: Crops, maps: Maps, *, fill: Fill = "edge") -> Crops:
+def warped(crops: Crops, maps: Maps, *, fill: str = "edge") -> Crops:
     """Each crop through its own map, bilinear; beyond the rim the edge pixel is repeated
     or the crop is mirrored at its edge pixels."""
     b, s, _, c = crops.shape
@@ -62,7 +62,7 @@ def warped(crops: Crops, maps: Maps, *, fill: Fill = "edge") -> Crops:
 
 
 def _inside(
-    place: Float32[Array, "b 2 p"], side: int, fill: Fill
+    place: Float32[Array, "b 2 p"], side: int, fill: str
 ) -> Float32[Array, "b 2 p"]:
     last = float(side - 1)
     if fill == "edge":

@@ -228,5 +228,5 @@ def _step(
         optimiser_of(plan.optimiser(factor), n_steps),
         plan.augment,
         objective=objective_for(plan, is_corrected=is_corrected),
-        precision=plan.precision,  # type: ignore[arg-type]
+        precision=plan.precision,
     )

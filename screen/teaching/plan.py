@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from kernels.augment import AugmentSpec
 from kernels.networks.heads import BINARY, HeadSpec
 from kernels.optimisers import OptimiserSpec
+from kernels.step import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class FitPlan:
     def __post_init__(self) -> None:
         """Raise ValueError for values that do not fit together."""
         self.optimiser()
-        if self.precision not in ("float32", "bfloat16"):
+        if self.precision not in PRECISIONS:
             raise ValueError(
                 f"precision must be float32 or bfloat16, got {self.precision!r}"
             )
