@@ -38,7 +38,9 @@ def flat_variables(module: nnx.Module) -> dict[str, Any]:
 
 def backbone_names(module: nnx.Module) -> frozenset[str]:
     """Flat names of all weights and statistics that belong to no dense layer."""
-    dense = {p[0] for p, part in module.iter_modules() if isinstance(part, nnx.Linear)}
+    dense = {
+        p[0] for p, part in nnx.iter_modules(module) if isinstance(part, nnx.Linear)
+    }
     return frozenset(n for n in flat_variables(module) if n.split(".")[0] not in dense)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -29,8 +30,14 @@ class ConvNorm(nnx.Module):
         start = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
         shape = (side, side, n_in, n_out)
         self.kernel = nnx.Param(start(rngs.params(), shape))
+        # float32 throughout: a variance of bfloat16 numbers has two digits.
         self.norm = nnx.BatchNorm(
-            n_out, use_running_average=True, momentum=0.9, epsilon=1e-5, rngs=rngs
+            n_out,
+            use_running_average=True,
+            momentum=0.9,
+            epsilon=1e-5,
+            dtype=jnp.float32,
+            rngs=rngs,
         )
         self.stride = stride
 
