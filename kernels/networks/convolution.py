@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from kernels.networks import columns, winograd
+
 Padding = Literal["SAME", "VALID"] | int
 Rim = tuple[tuple[int, int], tuple[int, int]]
 """Pixels added before and after, for rows and for columns; negative ones cut off."""
@@ -124,75 +126,54 @@ def _library_backward(
 
 
 def _products(stride: int, rim: Rim, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    columns = _copies(x, kernel.shape[:2], stride, rim)
-    rows = kernel.reshape(-1, kernel.shape[3])
-    found = _product(columns.reshape(-1, columns.shape[3]), rows)
-    return found.reshape(*columns.shape[:3], -1)
+    padded = _padded(x, rim)
+    if _is_winograd(stride, kernel):
+        return winograd.convolved(padded, kernel)
+    return columns.convolved(padded, kernel, stride)
 
 
 def _products_backward(
     stride: int, rim: Rim, x: jax.Array, kernel: jax.Array, slope: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    columns = _copies(x, kernel.shape[:2], stride, rim)
-    flat = slope.reshape(-1, slope.shape[3])
-    turned = columns.reshape(-1, columns.shape[3]).T
-    to_kernel = _product(turned, flat).reshape(kernel.shape)
+    padded = _padded(x, rim)
+    if _is_winograd(stride, kernel):
+        to_kernel = winograd.slope_of_kernel(padded, slope)
+    else:
+        to_kernel = columns.slope_of_kernel(padded, slope, kernel.shape[:2], stride)
     return _to_picture(stride, rim, x, kernel, slope), to_kernel
+
+
+def _is_winograd(stride: int, kernel: jax.Array) -> bool:
+    """Whether the transforms cost less than the products that they save."""
+    is_fit = kernel.shape[:2] == (3, 3) and stride == 1
+    return is_fit and min(kernel.shape[2:]) >= 16 and kernel.dtype == jnp.float32
 
 
 def _to_picture(
     stride: int, rim: Rim, x: jax.Array, kernel: jax.Array, slope: jax.Array
 ) -> jax.Array:
-    # Pixels of like remainder by the stride see like taps of the kernel: each such set
-    # is a convolution of stride 1 of the slope, and no product with a zero is taken.
+    """The gradient by the picture.
+
+    Pixels of like remainder by the stride see like taps of the kernel: each such set is
+    a convolution of stride 1 of the slope, and nothing is multiplied by a zero.
+    """
     tall, wide = (-(-(x.shape[i + 1] + sum(rim[i])) // stride) for i in (0, 1))
-    rows = []
-    for i in range(stride):
-        parts = []
-        for j in range(stride):
-            taps = kernel[i::stride, j::stride]
-            if taps.size == 0:
-                shape = (x.shape[0], tall, wide, x.shape[3])
-                parts.append(jnp.zeros(shape, x.dtype))
-                continue
-            u, v = taps.shape[:2]
-            fit = (
-                (u - 1, tall - slope.shape[1]),
-                (v - 1, wide - slope.shape[2]),
-            )
-            turned = taps[::-1, ::-1].transpose(0, 1, 3, 2)
-            parts.append(_products(1, fit, slope, turned))
-        rows.append(parts)
-    if stride == 1:
-        whole = rows[0][0]
-    else:
-        stacked = jnp.stack([jnp.stack(parts, 3) for parts in rows], 2)
-        shape = (x.shape[0], tall * stride, wide * stride, x.shape[3])
-        whole = stacked.reshape(shape)
+
+    def phase(i: int, j: int) -> jax.Array:
+        taps = kernel[i::stride, j::stride]
+        if taps.size == 0:
+            return jnp.zeros((x.shape[0], tall, wide, x.shape[3]), x.dtype)
+        u, v = taps.shape[:2]
+        fit = ((u - 1, tall - slope.shape[1]), (v - 1, wide - slope.shape[2]))
+        return _products(1, fit, slope, taps[::-1, ::-1].transpose(0, 1, 3, 2))
+
+    rows = [jnp.stack([phase(i, j) for j in range(stride)], 3) for i in range(stride)]
+    shape = (x.shape[0], tall * stride, wide * stride, x.shape[3])
+    whole = jnp.stack(rows, 2).reshape(shape)
     (top, _), (left, _) = rim
     return whole[:, top : top + x.shape[1], left : left + x.shape[2]]
 
 
-def _copies(x: jax.Array, side: tuple[int, ...], stride: int, rim: Rim) -> jax.Array:
-    """The neighbourhood of every stride-th pixel, side by side in the last axis."""
+def _padded(x: jax.Array, rim: Rim) -> jax.Array:
     zero = jnp.zeros((), x.dtype)
-    padded = lax.pad(x, zero, ((0, 0, 0), (*rim[0], 0), (*rim[1], 0), (0, 0, 0)))
-    b, y, w, c = padded.shape
-    u, v = (y - side[0]) // stride, (w - side[1]) // stride
-    copies = [
-        lax.slice(
-            padded,
-            (0, i, j, 0),
-            (b, i + u * stride + 1, j + v * stride + 1, c),
-            (1, stride, stride, 1),
-        )
-        for i in range(side[0])
-        for j in range(side[1])
-    ]
-    return jnp.concatenate(copies, axis=-1)
-
-
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    # Half precision is summed in single precision, as accelerators do.
-    found = jnp.matmul(a, b, preferred_element_type=jnp.float32)
-    return found.astype(a.dtype)
+    return lax.pad(x, zero, ((0, 0, 0), (*rim[0], 0), (*rim[1], 0), (0, 0, 0)))
