@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from plates.campaign import Campaign
 from plates.problems import InputError, Problem
 from plates.store import Plate, open_plate, plate_sha256
 from screen.cell_centres import CentreSource, centre_sources
-from screen.fit_plans import fit_plan
+from screen.fold_fitting import checkpoint_of, fit_fold
 from screen.folds import AnchorWell, Fold, anchor_wells, make_folds
 from screen.illumination import Gain, gains_of, given_profile
 from screen.models import ModelSpec, NetworkSpec, network_weights, save_model
@@ -41,6 +39,9 @@ def run_wells(settings: TrainVerb, on_judged: OnJudged) -> Taught:
     folds = make_folds(wells, settings.split)
     out = model_dir(settings.out, settings.campaign)
     check_writable(out)
+    if settings.fit.begin_anew:
+        for fold in folds:
+            checkpoint_of(out, fold).unlink(missing_ok=True)
     light = lighting(settings, first)
     gains = gains_of(light, first.channels, tuple(plates.values()))
     finder = finding(settings, first)
@@ -49,6 +50,8 @@ def run_wells(settings: TrainVerb, on_judged: OnJudged) -> Taught:
     places = folds, out, on_judged
     spec, weights = fit_folds(settings, plates, first, wells, places, looks)
     path = save_model(out, spec, weights)
+    for fold in folds:
+        checkpoint_of(out, fold).unlink(missing_ok=True)
     return Taught(
         _told(spec, path),
         (path,),
@@ -164,7 +167,7 @@ def fit_folds(
     networks, weights, summary = [], {}, {}
     with bar("training", settings.epochs * len(folds), "epochs") as advance:
         for number, fold in enumerate(folds):
-            module, told = _fit_fold(settings, lessons, fold, number, out, advance)
+            module, told = fit_fold(settings, lessons, fold, number, out, advance)
             weights[fold.name] = network_weights(module)
             summary[fold.name] = told
             if told["cell_auc"] is not None:
@@ -215,42 +218,6 @@ def _split_name(folds: tuple[Fold, ...]) -> str:
     if len(folds) == 1:
         return "teaching"
     return "plates" if folds[0].unit == "plate" else "halves"
-
-
-def _fit_fold(
-    settings: TrainVerb,
-    lessons: Any,
-    fold: Fold,
-    number: int,
-    out: Path,
-    advance: Callable[..., None],
-) -> tuple[Any, dict[str, Any]]:
-    from screen.fitting import fit, predict
-    from screen.held_out import judge
-
-    learnt = {w.key for w in fold.learnt}
-    rows = lessons.rows_of(learnt)
-    metrics = (out / "metrics.jsonl").open("a" if number else "w")
-
-    def on_epoch(told: dict[str, float]) -> None:
-        metrics.write(json.dumps({"network": fold.name, **told}) + "\n")
-        advance(1, fold.name)
-
-    with metrics:
-        fitted = fit(
-            lessons.crops[rows],
-            lessons.labels[rows],
-            fit_plan(settings, number),
-            on_epoch=on_epoch,
-        )
-    barred = {w.plate for w in fold.learnt} if fold.unit == "plate" else set()
-    unseen = {
-        w.key for w in lessons.wells if w.key not in learnt and w.plate not in barred
-    }
-    held_out = lessons.rows_of(unseen)
-    probability = predict(fitted.module, lessons.crops[held_out])
-    told = judge(probability, lessons.labels[held_out], lessons.well[held_out])
-    return fitted.module, {**told, "n_crops": len(rows), "n_wells": len(learnt)}
 
 
 def _told(spec: ModelSpec, path: Path) -> str:

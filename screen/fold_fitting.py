@@ -1,0 +1,80 @@
+"""One network of a model of control wells: taught on its fold, judged on the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screen.fit_plans import fit_plan
+from screen.folds import Fold
+from screen.settings import TrainVerb
+
+if TYPE_CHECKING:
+    from screen.lessons import Lessons
+
+
+def fit_fold(
+    settings: TrainVerb,
+    lessons: Lessons,
+    fold: Fold,
+    number: int,
+    out: Path,
+    advance: Callable[..., None],
+) -> tuple[Any, dict[str, Any]]:
+    """The network of a fold, and how it does on control wells it may be judged by.
+
+    Its epochs are written to metrics.jsonl. A fold that was stopped goes on from its
+    checkpoint, one that was finished is taken from it.
+    """
+    from screen.fitting import fit, predict
+    from screen.held_out import judge
+
+    learnt = {w.key for w in fold.learnt}
+    taught, watched = _watched(lessons, fold, has_watch=settings.fit.patience > 0)
+    metrics = (out / "metrics.jsonl").open("a" if number else "w")
+
+    def on_epoch(told: dict[str, float]) -> None:
+        metrics.write(json.dumps({"network": fold.name, **told}) + "\n")
+        metrics.flush()
+        advance(1, fold.name)
+
+    with metrics:
+        fitted = fit(
+            lessons.crops[taught],
+            lessons.labels[taught],
+            fit_plan(settings, number),
+            bags=lessons.well[taught],
+            watch=(lessons.crops[watched], lessons.labels[watched])
+            if len(watched)
+            else None,
+            checkpoint=checkpoint_of(out, fold),
+            on_epoch=on_epoch,
+        )
+    barred = {w.plate for w in fold.learnt} if fold.unit == "plate" else set()
+    unseen = {
+        w.key for w in lessons.wells if w.key not in learnt and w.plate not in barred
+    }
+    held_out = lessons.rows_of(unseen)
+    probability = predict(fitted.module, lessons.crops[held_out])
+    told = judge(probability, lessons.labels[held_out], lessons.well[held_out])
+    n_crops = len(taught) + len(watched)
+    return fitted.module, {**told, "n_crops": n_crops, "n_wells": len(learnt)}
+
+
+def checkpoint_of(out: Path, fold: Fold) -> Path:
+    """Where the training of a fold is kept while it lasts."""
+    return out / f"{fold.name}.checkpoint"
+
+
+def _watched(lessons: Lessons, fold: Fold, *, has_watch: bool) -> tuple[Any, Any]:
+    """The crops that teach and those that are watched, by whole wells of the fold."""
+    from screen.crop_training.watching import watched_rows
+
+    rows = lessons.rows_of({w.key for w in fold.learnt})
+    if not has_watch:
+        return rows, rows[:0]
+    wells = [str(well) for well in lessons.well[rows]]
+    split = watched_rows(lessons.labels[rows], wells)
+    return rows[split.taught], rows[split.watched]
