@@ -1,9 +1,10 @@
 """Named arrays of other programs as the weights of our networks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -86,6 +87,27 @@ def loaded(
     for ours, array in found.items():
         variables[ours].set_value(jnp.asarray(array))
     return Loaded(nnx.from_flat_state(_paths(module, variables)), told)
+
+
+def drawn_where_missing(found: Loaded, new: Callable[[], nnx.Module]) -> Loaded:
+    """The same with numbers where an abstract network's weights were left out.
+
+    They are those of ``new()``, of which nothing else is ever drawn.
+    """
+    flat = nnx.to_flat_state(found.state)
+    lacking = [p for p, v in flat if isinstance(v.get_value(), jax.ShapeDtypeStruct)]
+    if not lacking:
+        return found
+
+    @jax.jit
+    def drawn() -> list[jax.Array]:
+        every = dict(nnx.to_flat_state(nnx.state(new())))
+        return [every[path][...] for path in lacking]
+
+    variables = dict(flat)
+    for path, array in zip(lacking, drawn(), strict=True):
+        variables[path].set_value(array)
+    return found
 
 
 def _paths(module: nnx.Module, variables: dict[str, Any]) -> dict[Any, Any]:

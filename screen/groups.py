@@ -83,12 +83,34 @@ DEVICE_HELP = "what computes; auto = a GPU where there is one, named when done"
 class NetworkSettings:
     """Which scoring network looks at a cell, and through which window."""
 
-    name: str = key("compact", "network of the registry", choices=("compact", "sesmo"))
+    name: str = key(
+        "compact",
+        "network of the registry",
+        choices=(
+            "compact",
+            "compact_small",
+            "compact_large",
+            "sesmo",
+            "resnet18",
+            "resnet50",
+            "vgg16",
+        ),
+    )
     crop_px: int = key(32, "side of the window after binning", "px", low=8, high=512)
     window: bool = key(
         True, "fade the rim of a crop, so that a cell's neighbours count little"
     )
     bin: int = key(1, "pixels averaged per side before cropping", choices=(1, 2, 4))
+    width: float = key(1.0, "factor on the channels of all layers", low=0.01, high=8)
+    weights: str = key(
+        "", "file to begin from (.pth, .safetensors, Keras .h5); empty = random"
+    )
+    first_conv: str = key(
+        "refuse",
+        "weights for other channels: refuse, mean filter for all, filters in turn",
+        choices=("refuse", "mean", "repeat"),
+    )
+    new_dense: bool = key(False, "dense layers start at random, whatever weights has")
 
 
 @dataclass

@@ -3,6 +3,9 @@
 # name | outcome | exit code | meaning | remedy
 LEARNING_CODES = """
 MODEL_INVALID | REFUSE | REFUSED | the model is cut, changed or does not fit | train it again
+WEIGHTS_UNSAFE | REFUSE | REFUSED | a weight file asks for more than numbers; nothing of it was run | take it from its authors, best as safetensors
+WEIGHTS_INVALID | REFUSE | REFUSED | a weight file is cut, of an unknown form or holds no numbers | fetch it again
+WEIGHTS_MISMATCH | REFUSE | REFUSED | the weights are of another network or number of channels | see the message
 CENTRES_FORMAT | REFUSE | REFUSED | the file holds no centres or labels | save a table, or label images as TIFF or PNG
 CENTRES_COLUMN_MISSING | REFUSE | REFUSED | the table of centres lacks a column | give well, field, y_px and x_px
 CENTRES_VALUE_INVALID | REFUSE | REFUSED | a centre is no pair of numbers | correct the line
