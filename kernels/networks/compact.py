@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Float
 
-from kernels.shapes import Crops, PRNGKey
+from kernels.networks.stages import Relu, Stage, run_stages
+from kernels.shapes import PRNGKey
 
 WIDTHS = (16, 32, 64)
 N_EMBEDDING = 64
@@ -33,7 +34,7 @@ class UnitConv(nnx.Module):
         self.bias = nnx.Param(jnp.zeros((n_out,), jnp.float32))
         self.stride = stride
 
-    def __call__(self, x: Float32[Array, "b y x c"]) -> Float32[Array, "b u v d"]:
+    def __call__(self, x: Float[Array, "b y x c"]) -> Float[Array, "b u v d"]:
         """Output side = input side / stride, rounded up."""
         kernel = self.kernel[...]
         centred = kernel - kernel.mean(0, keepdims=True)
@@ -45,9 +46,7 @@ class UnitConv(nnx.Module):
         return y.reshape(b, u, v, y.shape[1])
 
 
-def shifted_copies(
-    x: Float32[Array, "b y x c"], stride: int
-) -> Float32[Array, "b u v d"]:
+def shifted_copies(x: Float[Array, "b y x c"], stride: int) -> Float[Array, "b u v d"]:
     """The 3 x 3 neighbourhood of every stride-th pixel, side by side in the last axis."""
     b, y, w, c = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -58,7 +57,7 @@ def shifted_copies(
     return jnp.concatenate(copies, axis=-1)
 
 
-def folded(x: Crops) -> Float32[Array, "b u v d"]:
+def folded(x: Float[Array, "b s s c"]) -> Float[Array, "b u v d"]:
     """2 x 2 pixels become channels: a stem that starts at half the side."""
     b, s, _, c = x.shape
     parts = x.reshape(b, s // 2, 2, s // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
@@ -97,14 +96,29 @@ class Compact(nnx.Module):
         self.dense = nnx.Linear((crop_px // 8) ** 2 * c, N_EMBEDDING, rngs=rngs)
         self.head = nnx.Linear(N_EMBEDDING, n_out, rngs=rngs)
 
-    def embed(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b e"]:
-        """What the network sees in each crop, 64 numbers at or above 0."""
-        x = jax.nn.relu(self.stem(folded(x)))
-        x = jax.nn.relu(self.second(x))
-        x = jax.nn.relu(self.third(x))
-        x = x + jax.nn.relu(self.fourth(x))
-        return jax.nn.relu(self.dense(x.reshape(x.shape[0], -1)))
+    def stages(self, relu: Relu = jax.nn.relu) -> tuple[Stage, ...]:
+        """stem, second, third, fourth, dense (the embedding) and head; none is random."""
+        return (
+            Stage("stem", lambda x, _: relu(self.stem(folded(x))), True),
+            Stage("second", lambda x, _: relu(self.second(x)), True),
+            Stage("third", lambda x, _: relu(self.third(x)), True),
+            Stage("fourth", lambda x, _: x + relu(self.fourth(x)), True),
+            Stage(
+                "dense",
+                lambda x, _: relu(self.dense(x.reshape(x.shape[0], -1))),
+                False,
+            ),
+            Stage("head", lambda x, _: self.head(x), False),
+        )
 
-    def __call__(self, x: Crops, key: PRNGKey | None = None) -> Float32[Array, "b o"]:
+    def embed(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "b e"]:
+        """What the network sees in each crop, 64 numbers at or above 0."""
+        return run_stages(self.stages()[:-1], x, key)
+
+    def __call__(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "b o"]:
         """Logits; key is not used, nothing here is random."""
-        return self.head(self.embed(x, key))
+        return run_stages(self.stages(), x, key)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from kernels.fusion import unfused
 from kernels.networks.groups import Pictures, each_group, summed_groups
 
-CACHE_BYTES = 8 << 20
+CACHE_BYTES = 12 << 20
 """What the transforms of one group may take; 4 to 16 MiB are equally fast."""
 FEWEST_TILES = 256
 """Fewer tiles would spend the time of the products on reading the kernel."""
