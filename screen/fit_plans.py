@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from plates.problems import InputError, Problem
 from screen.settings import TrainVerb
 
 if TYPE_CHECKING:
@@ -43,3 +44,24 @@ def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
         augment=AugmentSpec(**asdict(settings.augment)),
         seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]),
     )
+
+
+def check_network(settings: TrainVerb) -> None:
+    """Raise InputError (NETWORK_INVALID) when the network takes no crops of this size."""
+    import jax
+    from flax import nnx
+
+    from kernels.networks import build
+
+    name, crop_px = settings.network.name, settings.network.crop_px
+    try:
+        nnx.eval_shape(lambda: build(name, 1, crop_px, key=jax.random.key(0)))
+    except ValueError as error:
+        problem = Problem(
+            "NETWORK_INVALID",
+            f"network.crop_px={crop_px}",
+            str(error),
+            "a network is built for its crops",
+            "change network.crop_px, or choose another network",
+        )
+        raise InputError(problem) from error

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from screen.errors import Outcome
+from screen.fit_plans import check_network
 from screen.settings import TrainVerb
 from screen.sweeps.trained import OnJudged, ignore, write_training
 
@@ -19,6 +20,7 @@ def run(settings: TrainVerb, on_judged: OnJudged = ignore) -> Outcome:
     from screen.devices import device_for
 
     device = device_for(settings.device)
+    check_network(settings)
     begun = time.perf_counter()
     if settings.crops:
         from screen.train_crops import run_crops
