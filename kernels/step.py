@@ -91,7 +91,8 @@ def make_train_step(
         if precision == "bfloat16":
             seen, pixels = _rounded(params), crops.astype(jnp.bfloat16)
             fixed = _rounded_weights(rest)
-        network = nnx.merge(graphdef, seen, fixed)
+        # Copied, because a batch norm writes its statistics down inside the gradient.
+        network = nnx.merge(graphdef, seen, fixed, copy=True)
         logits = network(pixels, key).astype(jnp.float32)
         after = _with_statistics(rest, nnx.state(network, nnx.BatchStat))
         return cost(logits, targets, weights), after

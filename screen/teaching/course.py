@@ -19,8 +19,8 @@ from kernels.step import TrainState, TrainStep, make_train_step, start_training
 from plates.problems import InputError, Problem
 from screen.teaching.checkpoints import Arrays, Snapshot, Store, flat, refilled
 from screen.teaching.judging import Judge
-from screen.teaching.lesson import Lesson, objective_for
-from screen.teaching.minibatches import BagOrder, CellOrder, Order
+from screen.teaching.lesson import Floats, Lesson, objective_for
+from screen.teaching.minibatches import BagOrder, CellOrder, Draw, Order
 from screen.teaching.plan import FitPlan
 
 Told = dict[str, float]
@@ -142,9 +142,7 @@ class Course:
         losses = []
         for _ in range(self._per_epoch):
             draw = self._order.draw()
-            weights = self._lesson.weights[draw.rows]
-            if draw.counts is not None:
-                weights = weights * draw.counts
+            weights = self._weights_of(draw)
             self._key, now = jax.random.split(self._key)
             crops = jnp.asarray(self._lesson.crops[draw.rows])
             told = jnp.asarray(self._lesson.told[draw.rows])
@@ -153,6 +151,10 @@ class Course:
             )
             losses.append(loss)  # read at the end, so that the host runs ahead
         return float(np.mean([float(loss) for loss in losses]))
+
+    def _weights_of(self, draw: Draw) -> Floats:
+        weights = self._lesson.weights[draw.rows]
+        return weights if draw.counts is None else weights * draw.counts
 
     def snapshot(self) -> Snapshot:
         """All that is needed to go on to the same bytes."""
