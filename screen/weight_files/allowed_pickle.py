@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from screen.weight_files.torch_parts import KINDS, MAKERS, Name, is_count
 from screen.weight_files.weight_file import (
-    STORAGES,
     InvalidFile,
     StorageRef,
     TensorRef,
@@ -19,60 +19,8 @@ from screen.weight_files.weight_file import (
 
 MAX_DEPTH = 64
 """Marks that may be open at once; a state_dict needs six."""
-MAX_RANK = 8
-"""Axes of a tensor."""
 
 
-@dataclass(frozen=True)
-class Name:
-    """A module and attribute that a pickle mentions; never imported."""
-
-    module: str
-    attribute: str
-
-    def __str__(self) -> str:
-        """Dotted."""
-        return f"{self.module}.{self.attribute}"
-
-
-def _ordered(*items: Any) -> dict[Any, Any]:
-    if items not in ((), ([],)):
-        raise UnsafeFile("an OrderedDict is made of something")
-    return {}
-
-
-def _tensor(
-    storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any
-) -> TensorRef:
-    if not isinstance(storage, StorageRef) or not _count(offset):
-        raise UnsafeFile("a tensor is made of something else than a storage")
-    for numbers in (shape, strides):
-        if type(numbers) is not tuple or not all(map(_count, numbers)):
-            raise UnsafeFile("a tensor's shape is not made of whole numbers")
-    if len(shape) != len(strides) or len(shape) > MAX_RANK:
-        raise UnsafeFile("a tensor's shape and strides do not fit each other")
-    return TensorRef(storage, offset, shape, strides)
-
-
-def _parameter(data: Any, *rest: Any) -> TensorRef:
-    if not isinstance(data, TensorRef):
-        raise UnsafeFile("a parameter is made of something else than a tensor")
-    return data
-
-
-def _count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 48
-
-
-MAKERS: dict[Name, Callable[..., Any]] = {
-    Name("collections", "OrderedDict"): _ordered,
-    Name("torch._utils", "_rebuild_tensor"): _tensor,
-    Name("torch._utils", "_rebuild_tensor_v2"): _tensor,
-    Name("torch._utils", "_rebuild_parameter"): _parameter,
-    Name("torch.nn.parameter", "Parameter"): _parameter,
-}
-"""All that a weight file may ask to be made, and our own step for each."""
-KINDS = {Name("torch", kind): kind for kind in STORAGES}
 _OPEN = object()
 
 
@@ -214,13 +162,13 @@ def _stored(r: Reader) -> None:
     _, kind, key, _, n, *view = found
     if type(kind) is not Name or kind not in KINDS:
         raise UnsafeFile("a storage of no known kind")
-    if type(key) is not str or not _count(n):
+    if type(key) is not str or not is_count(n):
         raise UnsafeFile("a storage without key or size")
     if not view or view[0] is None:
         r.stack.append(StorageRef(key, KINDS[kind], n))
         return
     part = view[0]
-    if type(part) is not tuple or len(part) != 3 or not all(map(_count, part[1:])):
+    if type(part) is not tuple or len(part) != 3 or not all(map(is_count, part[1:])):
         raise UnsafeFile("a part of a storage without start or size")
     r.stack.append(StorageRef(key, KINDS[kind], part[2], part[1]))
 

@@ -63,7 +63,7 @@ def itemsize(kind: str) -> int:
     return np.dtype(STORAGES[kind]).itemsize
 
 
-def tensor_array(tensor: TensorRef, numbers: bytes | memoryview[Any]) -> NDArray[Any]:
+def tensor_array(tensor: TensorRef, numbers: bytes | memoryview) -> NDArray[Any]:
     """The tensor as an array over its storage's bytes, without a copy.
 
     bfloat16 becomes float32. Raises InvalidFile when it reaches out of its storage.
