@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plates.problems import InputError
-from screen.errors import Refusal
+from screen.errors import Outcome, Refusal
 from screen.keys import key_table
 from screen.settings import TrainVerb
 from screen.sweeps import study as studies
@@ -23,6 +23,7 @@ from screen.sweeps.trained import (
     read_training,
     write_training,
 )
+from tests.catalogue import run_verb, told
 
 
 def training(name: str, value: float, **changes: Any) -> Training:
@@ -174,9 +175,9 @@ def test_a_search_that_cannot_be_is_refused(term: str) -> None:
 
 
 def test_all_faults_of_a_search_are_told_at_once() -> None:
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         search_space(["epochs", "epochs=range(9,4)", "epochs=range(1,4)"], TABLE)
-    assert len(told.value.problems) == 2
+    assert len(raised.value.problems) == 2
 
 
 SPACE = (
@@ -190,14 +191,14 @@ class StopError(Exception):
 
 
 def objective(
-    place: int, values: dict[str, str], told: studies.Told, stop_at: int = -1
+    place: int, values: dict[str, str], heard: studies.Told, stop_at: int = -1
 ) -> float:
     """A hill at x = 0.3 on side a; side b lies lower from its first step on."""
     if place == stop_at:
         raise StopError
     base = 1.0 - (float(values["x"]) - 0.3) ** 2 - (values["k"] == "b")
     for step in range(3):
-        told(step, base)
+        heard(step, base)
     return base
 
 
@@ -252,7 +253,7 @@ def test_a_study_that_was_asked_otherwise_is_refused(tmp_path: Path) -> None:
 def test_a_study_without_one_judged_trial_says_why(tmp_path: Path) -> None:
     from plates.problems import Problem
 
-    def refused(place: int, values: dict[str, str], told: studies.Told) -> float:
+    def refused(place: int, values: dict[str, str], heard: studies.Told) -> float:
         raise InputError(Problem("CROPS_NONE", "x", "no crop", "why", "remedy"))
 
     with studies.opened(tmp_path, "none", {}, higher=True) as study:
@@ -261,3 +262,59 @@ def test_a_study_without_one_judged_trial_says_why(tmp_path: Path) -> None:
         )
         with pytest.raises(InputError, match=r"TUNE_NO_TRIAL.*CROPS_NONE"):
             studies.standing(study, tmp_path)
+
+
+def faked(settings: TrainVerb, heard: studies.Told) -> Outcome:
+    """A training that writes its files at once; the longer it is, the better."""
+    heard(0, settings.epochs / 100)
+    folder = Path(settings.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text("{}")
+    judged = Judged("AUC", settings.epochs / 100)
+    taught = Taught("words", (folder / "model.json",), judged, None, "d", 7)
+    write_training(folder, settings, taught, seconds=1.0)
+    return Outcome(0, "words", taught.paths)
+
+
+def test_the_verb_tune_ranks_its_trials_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("screen.train.run", faked)
+    out = tmp_path / "study"
+    words = ["campaign=c", f"out={out}", "prune=false", "search=[epochs=range(2,9)]"]
+    ended = run_verb("tune", *words, "trials=3")
+    assert ended.code == 0
+    assert "3 trials" in ended.out
+    first = (out / "trials.csv").read_text().splitlines()
+    ended = run_verb("tune", *words, "trials=6")
+    assert (out / "trials.csv").read_text().splitlines()[:4] == first
+    best = (out / "leaderboard.csv").read_text().splitlines()[1]
+    epochs = [int(one.settings["epochs"]) for one in find_trainings([out])]
+    assert len(epochs) == 6
+    assert f",{max(epochs) / 100}," in best
+    assert f"epochs={max(epochs)}" in ended.out
+    ended = run_verb("compare", f"runs=[{out}]", f"out={tmp_path / 'board'}")
+    assert ended.code == 0
+    assert (tmp_path / "board" / "leaderboard.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["search=[epoch=range(2,9)]"], "TUNE_SEARCH"),
+        (["search=[]"], "TUNE_SEARCH"),
+        (["search=[network=choice(compact,sesmoo)]"], "CFG_OPTION_UNKNOWN"),
+        (["search=[epochs=range(2,9)]", "trials=0"], "CFG_VALUE_RANGE"),
+    ],
+    ids=["key", "nothing", "option", "trials"],
+)
+def test_a_wrong_search_is_refused_before_it_starts(
+    tmp_path: Path, words: list[str], code: str
+) -> None:
+    ended = run_verb("tune", "campaign=c", f"out={tmp_path / 's'}", *words)
+    told(ended, 2 if code.startswith("CFG") else 3, code)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_without_models_is_refused(tmp_path: Path) -> None:
+    told(run_verb("compare", f"runs=[{tmp_path}]"), 3, "TRAINING_INVALID")
