@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,19 +131,30 @@ def _judged(
     confounded = bool(beyond) or abs(share) > limit
     return {
         "slope": whole.value,
-        "slope_low": whole.low,
-        "slope_high": whole.high,
+        "slope_low": _finite(whole.low),
+        "slope_high": _finite(whole.high),
         "share": share,
-        "share_low": low,
-        "share_high": high,
+        "share_low": _finite(low),
+        "share_high": _finite(high),
         "verdict": verdict,
         "reason": _words(verdict, share, low, high, beyond, limit),
         "confounded": confounded,
         "states": [
-            {"state": k, "n": s.n, "slope": s.value, "low": s.low, "high": s.high}
-            for k, s in sorted(states.items())
+            {
+                "state": name,
+                "n": s.n,
+                "slope": s.value,
+                "low": _finite(s.low),
+                "high": _finite(s.high),
+            }
+            for name, s in sorted(states.items())
         ],
     }
+
+
+def _finite(value: float) -> float | None:
+    """None for an end of an interval that so few wells leave open."""
+    return value if math.isfinite(value) else None
 
 
 def _words(

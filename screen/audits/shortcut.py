@@ -164,7 +164,9 @@ def _verdict(rows: list[Row], rules: CallRules) -> tuple[str, str]:
     """Fail for any factor; undecided where a trend could not be seen; else pass."""
     failed = [r for r in rows if r["verdict"] == "fail"]
     if failed:
-        worst = min(failed, key=lambda r: (r["p_family"], -abs(r["drift"])))
+        # A trend says more than single rows do, and large drifts share the least p.
+        rank_of = [(not r["is_trend"], r["p_family"], -abs(r["drift"])) for r in failed]
+        worst = failed[rank_of.index(min(rank_of))]
         return "fail", f"{worst['factor']}: {worst['reason']}"
     open_ = [r for r in rows if r["is_trend"] and r["verdict"] == "undecided"]
     if open_:
