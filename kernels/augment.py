@@ -1,6 +1,6 @@
 """Changes of a crop that leave its state the same, on the device."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,8 @@ class AugmentSpec:
     anew for each crop and channel; noise is the sd of what is added to each pixel.
     rotate is the largest free turn either way in degrees (180: any), zoom the sd of the
     log scale, blur_px the largest sigma of a blur; fill says what lies beyond the rim
-    of a crop that is turned freely or zoomed.
+    of a crop that is turned freely or zoomed. The last n_numbers channels hold numbers
+    in place of a picture (kernels.feature_cells) and are left as they are.
     """
 
     turn: bool = True
@@ -33,6 +34,7 @@ class AugmentSpec:
     zoom: float = 0.0
     blur_px: float = 0.0
     fill: str = "edge"
+    n_numbers: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError for less than nothing, more than half a turn, an odd fill."""
@@ -60,6 +62,10 @@ def augment(key: PRNGKey, crops: Crops, spec: AugmentSpec) -> Crops:
     A free turn, a zoom, the eight turns and a shift by parts of a pixel are one look-up;
     without a free turn and zoom, pixels stay as they are and move by whole steps.
     """
+    if spec.n_numbers:
+        pictures = crops[..., : -spec.n_numbers]
+        changed = augment(key, pictures, replace(spec, n_numbers=0))
+        return jnp.concatenate([changed, crops[..., -spec.n_numbers :]], axis=-1)
     turn, shift, level, noise = jax.random.split(key, 4)
     if spec.is_warp:
         crops = unfused(_looked_up(turn, crops, spec))

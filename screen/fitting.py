@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from kernels.networks import build
+from kernels.networks import NETWORKS, build
 from plates.problems import InputError, Problem
 from screen.models import restore_network
 from screen.teaching.checkpoints import Store, identity_of
@@ -71,6 +71,7 @@ def fit(
     Raises ValueError when a class is absent or shapes disagree; InputError when a crop
     is not finite or a checkpoint does not fit; DivergedError when the loss is no number.
     """
+    plan = _sparing_numbers(plan)
     lesson = make_lesson(
         crops,
         targets,
@@ -94,6 +95,14 @@ def fit(
             store.write(course.snapshot())
         _tell(told, on_epoch)
     return Fitted(course.finished(), course.history)
+
+
+def _sparing_numbers(plan: FitPlan) -> FitPlan:
+    """The plan, with an augmentation that leaves alone what is no picture."""
+    entry = NETWORKS.get(plan.network)
+    if plan.augment is None or entry is None:
+        return plan
+    return replace(plan, augment=replace(plan.augment, n_numbers=entry.n_numbers))
 
 
 def _tell(told: dict[str, float], on_epoch: Progress | None) -> None:

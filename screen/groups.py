@@ -90,6 +90,7 @@ class NetworkSettings:
             "compact",
             "compact_small",
             "compact_large",
+            "compact_wide",
             "sesmo",
             "resnet18",
             "resnet50",

@@ -13,6 +13,7 @@ from kernels.networks.resnet import resnet18, resnet50
 from kernels.networks.sesmo import Sesmo
 from kernels.networks.stages import Relu, Stage
 from kernels.networks.vgg import Vgg16
+from kernels.networks.wide import CompactWide
 from kernels.shapes import PRNGKey
 
 GraphDef = nnx.GraphDef[Any]
@@ -46,7 +47,8 @@ class NetworkEntry:
     """One network of the registry: how to build it, its usual crop, what it is.
 
     ``builder`` takes (n_channels, crop_px, *, n_out, width, rngs); ``n_embedding`` is
-    that of width 1, and ``width`` multiplies the width that is asked for.
+    that of width 1, and ``width`` multiplies the width that is asked for. The last
+    ``n_numbers`` channels hold numbers, no picture, and are not augmented.
     """
 
     builder: Callable[..., nnx.Module]
@@ -54,6 +56,7 @@ class NetworkEntry:
     n_embedding: int
     description: str
     width: float = 1.0
+    n_numbers: int = 0
 
 
 NETWORKS: dict[str, NetworkEntry] = {
@@ -65,6 +68,13 @@ NETWORKS: dict[str, NetworkEntry] = {
     ),
     "compact_small": NetworkEntry(Compact, 32, 64, "compact at half its width", 0.5),
     "compact_large": NetworkEntry(Compact, 32, 64, "compact at twice its width", 2.0),
+    "compact_wide": NetworkEntry(
+        CompactWide,
+        24,
+        206,
+        "compact that also reads numbers of the cell from its last channel",
+        n_numbers=1,
+    ),
     "sesmo": NetworkEntry(
         Sesmo, 50, 256, "Deep-SeSMo (Kusumoto 2021), 58.9 M multiply-adds at 50 pixels"
     ),
