@@ -23,6 +23,7 @@ def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
     return FitPlan(
         network=settings.network.name,
         crop_px=settings.network.crop_px,
+        network_width=settings.network.width,
         epochs=settings.epochs,
         batch=settings.batch,
         optimizer=o.name,

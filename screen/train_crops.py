@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from screen.crop_training.inputs import Inputs, inputs_of
 from screen.crop_training.job import Job, facts_of, prepared, teacher_of
 from screen.crop_training.kept_scores import kept_scores
 from screen.crop_training.rounds import METRICS_FILE, by_crops, by_groups, final_weights
+from screen.crop_training.scaling import preprocessing_for, scaled
 from screen.crop_training.scorers import Teacher
 from screen.crop_training.scorers import baseline_scorer as baseline_scorer
 from screen.crop_training.scorers import network_scorer as network_scorer
@@ -53,19 +54,24 @@ def run_crops(settings: TrainVerb, on_judged: OnJudged = ignore) -> Taught:
     """
     job = prepared(settings)
     inputs = inputs_of(settings, job.crops)
+    spec = preprocessing_for(job, inputs)
+    if spec is not None:
+        inputs = replace(inputs, windows=scaled(inputs.windows, spec))
     teacher = teacher_of(job)
     data = job.crops.sha256()
-    kept = kept_scores(job.out, facts_of(job, teacher, data))
+    anew = settings.fit.begin_anew
+    kept = kept_scores(job.out, facts_of(job, teacher, data), anew=anew)
     if not kept.is_going_on:
         (job.out / METRICS_FILE).unlink(missing_ok=True)
     found = by_groups(job, inputs, teacher, kept, on_judged)
     leaking = by_crops(job, inputs, teacher, kept)
     judged, told = _judged(job, found, leaking)
     told |= _facts(job, teacher, inputs, data)
+    told["preprocessing"] = {} if spec is None else spec.as_dict()
     weights = final_weights(job, inputs, teacher, kept)
-    spec = crop_model_spec(settings, job.crops, job.targets, inputs, told)
+    model = crop_model_spec(settings, job.crops, job.targets, inputs, told)
     paths = (
-        save_model(job.out, spec, weights),
+        save_model(job.out, model, weights),
         _write(job.out, told),
         write_held_out(job.out, job.crops, job.targets, found, judged),
     )
@@ -118,6 +124,7 @@ def _facts(job: Job, teacher: Teacher, inputs: Inputs, data: str) -> dict[str, A
         "scheme": asdict(settings.evaluation) | fold_facts(job.folds, len(crops)),
         "plan": plan,
         "n_networks": teacher.n_networks,
+        "weights": [] if job.start is None else list(job.start.told),
     }
 
 

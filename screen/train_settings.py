@@ -58,9 +58,9 @@ class TrainVerb:
         high=64,
     )
     calibration: str = key(
-        "temperature",
-        "how probabilities of a crop model are corrected: temperature alone, with an"
-        " offset a class (platt), in steps (isotonic), or none",
+        "platt",
+        "how probabilities of a crop model are corrected: by a temperature, or by that"
+        " and an offset a class (platt), in steps (isotonic), or not (none)",
         choices=("none", "temperature", "platt", "isotonic"),
     )
     out: str = key("", "folder of the new model; empty = models/CAMPAIGN", "path")

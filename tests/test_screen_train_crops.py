@@ -20,10 +20,11 @@ from screen.groups import NetworkSettings
 from screen.models import load_model, restore_network
 from screen.settings import TrainVerb
 from screen.train_crops import run_crops
+from screen.training_groups import FitSettings
 
-N_GROUPS = 4
-N_EACH = 6
 PX = 32
+BATCH = 128  # more than any fold has crops: as many steps for each, so one compilation
+TWO = {"scheme": "folds", "n_folds": 2, "resamples": 100}
 
 Draw = Callable[[np.random.Generator, int], NDArray[np.uint8]]
 
@@ -64,9 +65,9 @@ def _folder(
 
 @pytest.fixture(scope="module")
 def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """96 drawn nuclei of two sizes from eight images, half of them of each species."""
+    """96 drawn nuclei of two sizes from four images, half of them of each species."""
     root = tmp_path_factory.mktemp("nuclei") / "set"
-    return _folder(root, _nucleus, ["young", "old"], N_GROUPS, 2 * N_EACH)
+    return _folder(root, _nucleus, ["young", "old"], 2, 24)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def _settings(folder: Path, out: Path, **changes: Any) -> TrainVerb:
         "network": NetworkSettings(crop_px=16, bin=2),
         "evaluation": EvaluationSettings(resamples=100),
         "epochs": 2,
-        "batch": 16,
+        "batch": BATCH,
     }
     return TrainVerb(crops=str(folder), out=str(out), **usual | changes)
 
@@ -105,16 +106,16 @@ def test_a_model_and_its_evaluation_are_written(nuclei: Path, tmp_path: Path) ->
     table = pl.read_parquet(out / "held_out.parquet")
 
     assert "forest: held-out AUC 1.000" in taught.words
-    assert "no interval: 4 groups of label 0" in taught.words
+    assert "no interval: 2 groups of label 0" in taught.words
     assert set(told["scorers"]) == {"network", "forest", "logistic"}
-    assert len(told["scheme"]["folds"]) == 16  # pairs of 4 + 4 images
+    assert len(told["scheme"]["folds"]) == 4  # pairs of 2 + 2 images
     assert (told["data"]["crops"], told["counts"]) == (48, [24, 24])
     assert set(told["leakage"]) == {"network", "forest", "logistic"}
     assert [n.name for n in model.spec.networks] == ["network0", "network1"]
     assert not model.spec.networks[0].may_score("crops", "image02")
     assert restore_network(blank, model.weights["network1"]) is blank
     assert model.spec.classes == ("young", "old")
-    assert Calibration.from_dict(model.spec.calibration).kind == "temperature"
+    assert Calibration.from_dict(model.spec.calibration).kind == "platt"
     assert table["network"].null_count() == 0
     assert (table["disagreement"].to_numpy() > 0).all()
     assert set(told["abstention"]) == {"probability", "disagreement"}
@@ -136,7 +137,7 @@ def test_three_kinds_in_colour(
         crops_classes=names,
         crops_input="plain",
         calibration="platt",
-        evaluation=EvaluationSettings(resamples=100, leakage="baselines"),
+        evaluation=EvaluationSettings(**TWO, leakage="baselines"),
     )
     taught = run_crops(settings)
     told, model = _told(out), load_model(out)
@@ -154,7 +155,14 @@ def test_three_kinds_in_colour(
 
 def test_ages_are_learnt_as_numbers(nuclei: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
-    settings = _settings(nuclei, out, head="regression", crops_value="age")
+    settings = _settings(
+        nuclei,
+        out,
+        head="regression",
+        crops_value="age",
+        crops_group="species",
+        evaluation=EvaluationSettings(scheme="leave_one_out", leakage="baselines"),
+    )
     taught = run_crops(settings)
     told = _told(out)
     gap = told["gap"]
@@ -176,10 +184,8 @@ def test_a_stopped_training_goes_on_with_what_is_finished(
         pass
 
     def settings(out: str) -> TrainVerb:
-        scheme = EvaluationSettings(
-            scheme="folds", n_folds=2, resamples=100, leakage="none"
-        )
-        return _settings(nuclei, tmp_path / out, evaluation=scheme, epochs=1)
+        scheme = EvaluationSettings(**TWO, leakage="none")
+        return _settings(nuclei, tmp_path / out, evaluation=scheme)
 
     def stop(done: int, value: float) -> None:
         raise Stopped
@@ -213,12 +219,13 @@ def test_a_stopped_training_goes_on_with_what_is_finished(
         ({"crops_filter": "source_image=image01"}, "CROPS_LABELS .*labels old"),
         ({"crops_classes": ["young", "odl"]}, "CROPS_LABELS .*'old', nearly 'odl'"),
         ({"crops_classes": ["young", "old", "oldest"]}, "no crop has 'oldest'"),
-        ({"crops_group": "species"}, "FOLD_LABEL_MISSING|TOO_FEW_GROUPS"),
-        ({"crops_group": "one"}, "TOO_FEW_GROUPS label 0: 1 groups"),
+                ({"crops_group": "one"}, "TOO_FEW_GROUPS label 0: 1 groups"),
         ({"head": "regression", "crops_value": "state"}, "CROPS_VALUE_INVALID"),
+        ({"fit": FitSettings(mil=200)}, "CFG_INVALID fit: a batch of 128 holds no two"),
+        ({"fit": FitSettings(mil=8), "crops_group": "species"}, "species holds several|group human holds|group mouse holds"),
     ],
     ids=["label", "group", "filter", "one label", "unknown class", "absent class",
-         "mixed groups", "one group", "no number"],
+         "one group", "no number", "bag size", "mixed bags"],
 )  # fmt: skip
 def test_crops_that_cannot_teach_are_refused_before_any_compute(
     nuclei: Path, tmp_path: Path, changes: dict[str, Any], found: str
@@ -229,7 +236,7 @@ def test_crops_that_cannot_teach_are_refused_before_any_compute(
     rows = [f"{line},{'one' if i == 0 else 'a'}" for i, line in enumerate(table)]
     (folder / "crops.csv").write_text("\n".join(rows) + "\n")
     (folder / "crops.zip").symlink_to(nuclei / "crops.zip")
-    changes = {"evaluation": EvaluationSettings(scheme="folds")} | changes
+    changes = {"evaluation": EvaluationSettings(scheme="pairs")} | changes
     with pytest.raises(InputError, match=found):
         run_crops(_settings(folder, tmp_path / "model", **changes))
     assert not (tmp_path / "model").exists()

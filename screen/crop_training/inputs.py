@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,19 +26,36 @@ Look = Callable[[NDArray[Any]], tuple[Windows, Features]]
 
 @dataclass(frozen=True)
 class Inputs:
-    """Windows f32[n s s c] with their channels' names, features f64[n f], and what was
-    done to the pixels of windows for the network ({}: nothing)."""
+    """Windows f32[n s s c] with their channels' names, and features f64[n f]."""
 
     windows: Windows
     channels: tuple[str, ...]
     features: Features
-    preprocessing: dict[str, Any] = field(default_factory=dict)
+
+
+def reads_numbers(settings: TrainVerb) -> bool:
+    """Whether the last channel of the network holds numbers and no picture."""
+    from kernels.networks import NETWORKS
+
+    return NETWORKS[settings.network.name].n_numbers > 0
 
 
 def check_form(settings: TrainVerb, crops: CropSet) -> None:
-    """Raise InputError (CROPS_PIXELS) unless the crops are of the kind asked for."""
+    """Raise InputError (CROPS_PIXELS, CFG_INVALID) unless the crops are of the kind asked
+    for, and of the kind that the network reads."""
     form = crops.form
-    if settings.crops_input == "plain" or (form.n_channels, form.bits) == (1, 8):
+    is_plain = settings.crops_input == "plain"
+    if is_plain and reads_numbers(settings):
+        raise InputError(
+            Problem(
+                "CFG_INVALID",
+                f"network={settings.network.name}",
+                "crops_input=plain",
+                "the network also reads numbers that are measured on a masked cell",
+                "take another network, or crops_input=masked",
+            )
+        )
+    if is_plain or (form.n_channels, form.bits) == (1, GREY_BITS):
         return
     raise InputError(
         Problem(
@@ -63,24 +80,35 @@ def inputs_of(settings: TrainVerb, crops: CropSet) -> Inputs:
             features.append(measured)
             advance(len(block))
     return Inputs(
-        np.concatenate(windows), _channels(settings, crops), np.concatenate(features)
+        np.concatenate(windows), channels_of(settings, crops), np.concatenate(features)
     )
 
 
-def _channels(settings: TrainVerb, crops: CropSet) -> tuple[str, ...]:
+def channels_of(settings: TrainVerb, crops: CropSet) -> tuple[str, ...]:
+    """The names of the channels of windows."""
     from screen.crop_channels import CHANNELS
+    from screen.feature_plane import PLANE
 
     if settings.crops_input == "masked":
-        return CHANNELS
+        return (*CHANNELS, PLANE) if reads_numbers(settings) else CHANNELS
     return CHANNEL_NAMES[crops.form.n_channels]
 
 
 def _masked(settings: TrainVerb) -> Look:
     from screen.baselines import hand_features
     from screen.crop_channels import crop_channels
+    from screen.feature_plane import with_features
 
     px, bin_ = settings.network.crop_px, settings.network.bin
-    return lambda block: (crop_channels(block, px, bin_), hand_features(block))
+    has_numbers = reads_numbers(settings)
+
+    def look(block: NDArray[Any]) -> tuple[Windows, Features]:
+        windows, features = crop_channels(block, px, bin_), hand_features(block)
+        if has_numbers:
+            windows = with_features(windows, features)
+        return windows, features
+
+    return look
 
 
 def _plain(settings: TrainVerb, crops: CropSet) -> Look:

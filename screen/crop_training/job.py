@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plates.crop_sets import CropSet
-from screen.crop_training.inputs import check_form
+from plates.problems import InputError, Problem
+from screen.crop_training.inputs import channels_of, check_form
 from screen.crop_training.scorers import Teacher, plan_facts
 from screen.crop_training.targets import Targets, crops_of, targets_of
 from screen.crop_training.telling import Case
@@ -18,18 +19,25 @@ from screen.evaluation.schemes import chosen_folds
 from screen.fit_plans import fit_plan
 from screen.paths import model_dir
 from screen.preflight import check_writable
+from screen.pretrained import Pretrained, start_of
 from screen.settings import TrainVerb
+
+if TYPE_CHECKING:
+    from screen.fitting import FitPlan
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is learnt from which crops, in which folds, and where the model goes."""
+    """What is learnt from which crops, in which folds, by which plan, from which weights
+    (None: drawn by the seed), and where the model goes."""
 
     settings: TrainVerb
     crops: CropSet
     targets: Targets
     folds: tuple[GroupFold, ...]
     out: Path
+    plan: FitPlan
+    start: Pretrained | None
 
     @property
     def case(self) -> Case:
@@ -47,24 +55,60 @@ def prepared(settings: TrainVerb) -> Job:
     check_form(settings, crops)
     targets = targets_of(settings, crops)
     folds = chosen_folds(settings.evaluation, targets.labels, crops.groups)
-    plan = fit_plan(settings)
+    plan = _plan(settings, crops, targets)
     if plan.patience:  # some groups are watched, so there must be enough of them
         for fold in folds:
             own = [crops.groups[row] for row in fold.taught]
             watched_rows(targets.labels[fold.taught], own)
+    n_channels = len(channels_of(settings, crops))
+    start = start_of(settings.network, n_channels, plan.head.n_out, settings.seed)
     out = model_dir(settings.out, settings.crops)
     check_writable(out)
-    return Job(settings, crops, targets, folds, out)
+    return Job(settings, crops, targets, folds, out, plan, start)
+
+
+def _plan(settings: TrainVerb, crops: CropSet, targets: Targets) -> FitPlan:
+    """The plan of every network; raises InputError (CFG_INVALID, CROPS_LABELS) for
+    values that do not fit together, or not to the crops."""
+    from kernels.networks.heads import HeadSpec
+
+    try:
+        head = HeadSpec(targets.task.kind, targets.task.n)
+        plan = replace(fit_plan(settings), seed=settings.seed, head=head)
+    except ValueError as error:
+        raise InputError(
+            Problem(
+                "CFG_INVALID",
+                "fit",
+                str(error),
+                "the settings do not fit together",
+                "change one of them",
+            )
+        ) from error
+    if plan.mil and (mixed := _mixed(targets, crops)):
+        raise InputError(
+            Problem(
+                "CROPS_LABELS",
+                f"{crops.source.name} column {crops.group}",
+                f"group {mixed} holds several labels",
+                "with fit.mil the cells of a group have one label together",
+                "name another crops_group, or set fit.mil=0",
+            )
+        )
+    return plan
+
+
+def _mixed(targets: Targets, crops: CropSet) -> str:
+    """A group with several labels, or ''."""
+    label_of: dict[str, int] = {}
+    pairs = zip(crops.groups, targets.labels.tolist(), strict=True)
+    return next((g for g, k in pairs if label_of.setdefault(g, k) != k), "")
 
 
 def teacher_of(job: Job) -> Teacher:
     """How the networks of the job are taught."""
-    from kernels.networks.heads import HeadSpec
-
-    task, settings = job.targets.task, job.settings
-    head = HeadSpec(task.kind, task.n)
-    plan = replace(fit_plan(settings), seed=settings.seed, head=head)
-    return Teacher(plan, settings.ensemble)
+    start = None if job.start is None else job.start.state
+    return Teacher(job.plan, job.settings.ensemble, start)
 
 
 def facts_of(job: Job, teacher: Teacher, data: str) -> dict[str, Any]:

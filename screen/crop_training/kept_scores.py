@@ -55,9 +55,12 @@ class KeptScores:
         shutil.rmtree(self.folder)
 
 
-def kept_scores(out: Path, facts: dict[str, Any]) -> KeptScores:
-    """What is kept in the folder of a new model, of trainings with these very facts."""
+def kept_scores(out: Path, facts: dict[str, Any], *, anew: bool = False) -> KeptScores:
+    """What is kept in the folder of a new model, of trainings with these very facts;
+    ``anew`` forgets it first."""
     folder = out / FOLDER
+    if anew and folder.is_dir():
+        shutil.rmtree(folder)
     was_there = folder.is_dir()
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, sort_keys=True, default=str)

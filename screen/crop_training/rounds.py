@@ -38,13 +38,18 @@ Weights = dict[str, dict[str, np.ndarray[Any, Any]]]
 
 @contextmanager
 def epochs_written(job: Job, title: str, advance: Advance) -> Iterator[OnEpoch]:
-    """A listener that adds a line to metrics.jsonl for every epoch it hears of."""
-    with (job.out / METRICS_FILE).open("a") as metrics:
+    """A listener that adds a line to metrics.jsonl for every epoch it hears of the first
+    time; a fit that goes on tells its past epochs again."""
+    path = job.out / METRICS_FILE
+    known = set(path.read_text().splitlines()) if path.is_file() else set()
+    with path.open("a") as metrics:
 
         def heard(fold: str, member: int, told: dict[str, float]) -> None:
             line = {"split": title, "fold": fold, "network": member, **told}
-            metrics.write(json.dumps(line) + "\n")
-            metrics.flush()
+            text = json.dumps(line)
+            if text not in known:
+                metrics.write(text + "\n")
+                metrics.flush()
             advance(0, f"{fold} epoch {told['epoch']:.0f}, loss {told['loss']:.3f}")
 
         yield heard
@@ -107,6 +112,7 @@ def final_weights(
                 inputs.windows,
                 targets.truth,
                 member,
+                groups=job.crops.groups,
                 watch=watch,
                 checkpoint=path,
                 on_epoch=heard,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from screen.crop_training.watching import Watched, watched_rows
 from screen.evaluation.folds import GroupFold
 from screen.evaluation.judged import Scorer
 from screen.evaluation.quality import Task
-from screen.evaluation.shapes import Labels, Scores
+from screen.evaluation.shapes import Labels, Rows, Scores
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -43,11 +43,13 @@ class Teacher:
         targets: NDArray[Any],
         member: int,
         *,
+        groups: Sequence[str] = (),
         watch: Watched | None = None,
         checkpoint: Path | None = None,
         on_epoch: Callable[[dict[str, float]], None] | None = None,
     ) -> Fitted:
-        """The ``member``-th network, of seed plan.seed + member."""
+        """The ``member``-th network, of seed plan.seed + member; ``groups`` are the bags
+        of plan.mil."""
         from screen.fitting import fit
 
         taught = np.arange(len(targets)) if watch is None else watch.taught
@@ -60,6 +62,7 @@ class Teacher:
             replace(self.plan, seed=self.plan.seed + member),
             start=self.start,
             watch=seen,
+            bags=_bags(groups, taught) if self.plan.mil else None,
             checkpoint=checkpoint,
             on_epoch=on_epoch,
         )
@@ -78,6 +81,11 @@ class Teacher:
     def task(self) -> Task:
         """What the plan's head tells apart."""
         return Task(self.plan.head.kind, self.plan.head.n)
+
+
+def _bags(groups: Sequence[str], taught: Rows) -> NDArray[np.int64]:
+    ids = np.unique(np.asarray(groups), return_inverse=True)[1]
+    return np.asarray(ids, np.int64)[taught]
 
 
 def read_scores(task: Task, told: Scores) -> Scores:
@@ -101,14 +109,15 @@ def network_members(
         def made(member: int) -> Scores:
             path = kept.path("network", fold, member, ".checkpoint")
             rows = fold.taught
+            own = [groups[i] for i in rows]
             watch = None
             if teacher.plan.patience:
-                own = [groups[i] for i in rows]
                 watch = watched_rows(targets.labels[rows], own)
             fitted = teacher.teach(
                 inputs.windows[rows],
                 targets.truth[rows],
                 member,
+                groups=own,
                 watch=watch,
                 checkpoint=path,
                 on_epoch=lambda told: on_epoch(fold.name, member, told),

@@ -11,14 +11,17 @@ import numpy as np
 from plates.crop_sets import CropSet
 from plates.problems import InputError, Problem
 from plates.tables import nearest
+from screen.evaluation.folds import MIN_GROUPS_FOR_FOLDS
 from screen.evaluation.quality import Kind, Task, Truth
 from screen.evaluation.shapes import Labels, Values
 from screen.settings import TrainVerb
 
+MOST_LEVELS = 3  # of measured values, when groups are dealt out to folds
+
 
 @dataclass(frozen=True)
 class Targets:
-    """What each crop shows: a label i[n] (0 for all where a value is learnt), the names
+    """What each crop shows: a label i[n] (a level where a value is learnt), the names
     of the classes in their order, and the measured values f64[n] or None."""
 
     task: Task
@@ -126,4 +129,18 @@ def _values(crops: CropSet) -> Targets:
         found, why = f"{values[0]:g} on every line", "there is nothing to tell apart"
         remedy = "name another column with crops_value"
         raise InputError(Problem("CROPS_LABELS", where, found, why, remedy))
-    return Targets(Task("regression", 1), (), np.zeros(len(values), np.int64), values)
+    return Targets(
+        Task("regression", 1), (), value_levels(values, crops.groups), values
+    )
+
+
+def value_levels(values: Values, groups: Sequence[str]) -> Labels:
+    """Which third of the groups, by their mean value, each crop's group is in, so that
+    every fold tests low and high values; one level where there are few groups."""
+    names, place = np.unique(np.asarray(groups), return_inverse=True)
+    means = np.bincount(place, values) / np.bincount(place)
+    n_levels = min(MOST_LEVELS, len(names) // MIN_GROUPS_FOR_FOLDS) or 1
+    level = np.empty(len(names), np.int64)
+    order = np.argsort(means, kind="stable")
+    level[order] = np.arange(len(names)) * n_levels // len(names)
+    return np.asarray(level[place], np.int64)

@@ -25,7 +25,9 @@ def outcome_words(told: dict[str, Any], out: object) -> str:
         f"model {out}: {data['crops']} crops, {len(data['groups'])} groups,"
         f" {len(scheme['folds'])} folds by {data['group']} (scheme {scheme['scheme']})"
     )
-    return "\n".join([first, *_table(told), *_difference(told), *_audits(told)])
+    begun = [f"  begun from {text}" for text in told["weights"]]
+    rest = (*_table(told), *_difference(told), *_audits(told))
+    return "\n".join([first, *begun, *rest])
 
 
 def interval(found: dict[str, Any]) -> str:

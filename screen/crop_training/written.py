@@ -66,7 +66,7 @@ def crop_model_spec(
         head=told["head"],
         classes=targets.names,
         calibration=told["calibration"],
-        preprocessing=inputs.preprocessing,
+        preprocessing=told["preprocessing"],
     )
 
 
