@@ -176,6 +176,15 @@ def test_lines_are_never_pooled() -> None:
     assert [row["line"] for row in density_audit(wells, RULES)] == ["A", "B"]
 
 
+def test_empty_wells_without_a_line_are_no_line() -> None:
+    wells = called(Layout(line="A"), 0)
+    empty = wells.head(1).with_columns(
+        role=pl.lit("no_cells"), line=pl.lit(None, dtype=pl.String), well=pl.lit("Z9")
+    )
+    found = density_audit(pl.concat([wells, empty]), RULES)
+    assert [row["line"] for row in found] == ["A"]
+
+
 def test_the_order_of_rows_changes_nothing() -> None:
     wells = called(Layout(), 4, down_the_rows(0.1))
     other = wells.sample(fraction=1.0, shuffle=True, seed=1)

@@ -10,12 +10,18 @@ import pytest
 from scipy.stats import kstest, theilslopes
 from sklearn.metrics import roc_auc_score
 
+from plates.maps import PlateMap
+from plates.problems import InputError
+from plates.wells import PlateFormat
 from screen.audits.measures import CROWDING, well_measures
 from screen.audits.permutation import basis, needed_signal, shuffle_test
 from screen.audits.separation import Pair, auc_difference, within_auc
 from screen.audits.slopes import rank_slope
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
+from screen.statistics.rules import CallRules
+from screen.wells import call_wells
+from tests.score_tables import Screen, draw
 
 
 def test_slopes_of_evenly_spaced_wells_are_theil_and_sens() -> None:
@@ -158,3 +164,35 @@ def test_brightness_and_crowding_come_from_used_fields(tmp_path: Path) -> None:
     assert found[CROWDING].to_list() == [5.0, None]
     ledger.compact("P1")
     assert well_measures(tmp_path, headers, wells).equals(found)
+
+
+def _map(seeding: list[str]) -> pl.DataFrame:
+    n = len(seeding)
+    same = {"plate": "P1", "compound": "", "role": "vehicle", "state": "stressed"}
+    more = {"replicate": "1", "batch": "B", "concentration_um": ""}
+    columns = {"well": [f"A{i + 1:02d}" for i in range(n)], "seeding": seeding}
+    return pl.DataFrame({k: [v] * n for k, v in (same | more).items()} | columns)
+
+
+def test_a_map_says_how_many_cells_were_seeded() -> None:
+    found = PlateMap.from_frame(_map(["2000", "500", ""]), PlateFormat.of(96))
+    assert found.frame["seeding"].to_list() == [2000.0, 500.0, None]
+
+
+@pytest.mark.parametrize("cell", ["many", "0", "-5", "1,000"])
+def test_a_seeding_that_is_no_number_of_cells_is_refused(cell: str) -> None:
+    with pytest.raises(InputError, match=r"MAP_VALUE_INVALID.*seeding"):
+        PlateMap.from_frame(_map(["2000", cell]), PlateFormat.of(96))
+
+
+def test_titration_wells_of_a_map_set_no_scale() -> None:
+    scores, plate_map, _ = draw(Screen(seed=0))
+    vehicle = (pl.col("role") == "vehicle") & (pl.col("state") == "stressed")
+    rank = pl.col("well").rank("ordinal").over("plate", vehicle)
+    seeding = pl.when(vehicle & (rank <= 6)).then(500.0).otherwise(2000.0)
+    seeded = call_wells(scores, plate_map.with_columns(seeding=seeding), CallRules())
+    plain = call_wells(scores, plate_map, CallRules())
+    lost = plain.plates["n_senescent"] - seeded.plates["n_senescent"]
+    marked = seeded.wells.filter(pl.col("flags").list.contains("SEEDING_TITRATION"))
+    assert set(marked["role"]) == {"vehicle"}
+    assert lost.to_list() == [6, 6]

@@ -35,7 +35,9 @@ def density_audit(wells: pl.DataFrame, rules: CallRules) -> list[Row]:
         pl.col("rescue").is_not_null(), pl.col("relative_count").is_not_null()
     )
     units = dict(by_unit(controls))
-    keys = [key for key, _ in by_unit(wells)]
+    # Empty and unmapped wells often have no line; they make no unit of their own.
+    called = wells.filter(pl.col("role").is_in(["treatment", "vehicle", "reference"]))
+    keys = [key for key, _ in by_unit(called)]
     empty = controls.clear()
     return [
         name_of(key) | _audit(units.get(key, empty), of_unit(wells, key), rules)
