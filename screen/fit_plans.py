@@ -54,13 +54,17 @@ def check_network(settings: TrainVerb) -> None:
 
     from kernels.networks import build
 
-    name, crop_px = settings.network.name, settings.network.crop_px
+    n = settings.network
+
+    def built() -> nnx.Module:
+        return build(n.name, 1, n.crop_px, key=jax.random.key(0), width=n.width)
+
     try:
-        nnx.eval_shape(lambda: build(name, 1, crop_px, key=jax.random.key(0)))
+        nnx.eval_shape(built)
     except ValueError as error:
         problem = Problem(
             "NETWORK_INVALID",
-            f"network.crop_px={crop_px}",
+            f"network.crop_px={n.crop_px}",
             str(error),
             "a network is built for its crops",
             "change network.crop_px, or choose another network",

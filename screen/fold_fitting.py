@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from screen.fit_plans import fit_plan
 from screen.folds import Fold
+from screen.pretrained import Pretrained
 from screen.settings import TrainVerb
 
 if TYPE_CHECKING:
     from screen.lessons import Lessons
 
+BLOCK = 1024  # crops prepared at a time
+
 
 def fit_fold(
     settings: TrainVerb,
     lessons: Lessons,
+    begun: Pretrained | None,
     fold: Fold,
     number: int,
     out: Path,
@@ -45,6 +52,7 @@ def fit_fold(
             lessons.crops[taught],
             lessons.labels[taught],
             fit_plan(settings, number),
+            start=None if begun is None else begun.state,
             bags=lessons.well[taught],
             watch=(lessons.crops[watched], lessons.labels[watched])
             if len(watched)
@@ -61,6 +69,30 @@ def fit_fold(
     told = judge(probability, lessons.labels[held_out], lessons.well[held_out])
     n_crops = len(taught) + len(watched)
     return fitted.module, {**told, "n_crops": n_crops, "n_wells": len(learnt)}
+
+
+def as_expected(lessons: Lessons, begun: Pretrained | None) -> Lessons:
+    """The lessons as the weights that training begins from expect crops to be."""
+    if begun is None or begun.preprocessing is None:
+        return lessons
+    import jax.numpy as jnp
+
+    from kernels.preprocessing import prepared
+
+    blocks = [
+        np.asarray(
+            prepared(jnp.asarray(lessons.crops[i : i + BLOCK]), begun.preprocessing)
+        )
+        for i in range(0, len(lessons.crops), BLOCK)
+    ]
+    return replace(lessons, crops=np.concatenate(blocks))
+
+
+def expected_of(begun: Pretrained | None) -> dict[str, Any]:
+    """What a model stores of the pictures its weights expect; {} = as they are."""
+    if begun is None or begun.preprocessing is None:
+        return {}
+    return begun.preprocessing.as_dict()
 
 
 def checkpoint_of(out: Path, fold: Fold) -> Path:

@@ -32,6 +32,7 @@ CHECKPOINT_INVALID | REFUSE | REFUSED | the checkpoint is cut, changed or none |
 CHECKPOINT_MISMATCH | REFUSE | REFUSED | the checkpoint is of another plan or other data | undo the change, or delete it
 DEVICE_ABSENT | REFUSE | REFUSED | the device that is asked for is not there | device=auto or device=cpu
 TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
+WEIGHTS_LEAK | REFUSE | REFUSED | the weights learnt from the wells they would be judged by | begin from weights of other plates
 NETWORK_INVALID | REFUSE | REFUSED | the network takes no crops of this size | change network.crop_px
 TRAINING_INVALID | REFUSE | REFUSED | the folder holds no finished training | name folders of trained models
 COMPARE_NONE | REFUSE | REFUSED | there is no model to rank | name folders of trained models

@@ -13,15 +13,19 @@ from plates.campaign import Campaign
 from plates.problems import InputError, Problem
 from plates.store import Plate, open_plate, plate_sha256
 from screen.cell_centres import CentreSource, centre_sources
-from screen.fold_fitting import checkpoint_of, fit_fold
+from screen.fold_fitting import as_expected, checkpoint_of, expected_of, fit_fold
 from screen.folds import AnchorWell, Fold, anchor_wells, make_folds
 from screen.illumination import Gain, gains_of, given_profile
+from screen.leaking_weights import refuse_leaking
 from screen.models import ModelSpec, NetworkSpec, network_weights, save_model
 from screen.paths import model_dir
 from screen.preflight import check_planes, check_writable
+from screen.pretrained import Pretrained, start_of
 from screen.progress import bar
 from screen.settings import TrainVerb
 from screen.sweeps.trained import Judged, OnJudged, Taught
+
+N_STATES = 2  # healthy and senescent
 
 
 def run_wells(settings: TrainVerb, on_judged: OnJudged) -> Taught:
@@ -37,6 +41,7 @@ def run_wells(settings: TrainVerb, on_judged: OnJudged) -> Taught:
     wells = anchor_wells(campaign.map, settings.anchors)
     wells = tuple(w for w in wells if _is_imaged(plates, w))
     folds = make_folds(wells, settings.split)
+    refuse_leaking(settings.network.weights, wells)
     out = model_dir(settings.out, settings.campaign)
     check_writable(out)
     if settings.fit.begin_anew:
@@ -164,10 +169,14 @@ def fit_folds(
             sources=looks.sources,
             on_well=advance,
         )
+    begun = start_of(settings.network, len(first.channels), N_STATES, settings.seed)
+    lessons = as_expected(lessons, begun)
     networks, weights, summary = [], {}, {}
     with bar("training", settings.epochs * len(folds), "epochs") as advance:
         for number, fold in enumerate(folds):
-            module, told = fit_fold(settings, lessons, fold, number, out, advance)
+            module, told = fit_fold(
+                settings, lessons, begun, fold, number, out, advance
+            )
             weights[fold.name] = network_weights(module)
             summary[fold.name] = told
             if told["cell_auc"] is not None:
@@ -180,9 +189,11 @@ def fit_folds(
         "seed": settings.seed,
         "networks": summary,
         "unread_fields": [str(problem) for problem in lessons.unread],
+        "weights": [] if begun is None else list(begun.told),
     }
     stored = looks.finder, asdict(intensity) | looks.light
-    return _spec(settings, first, stored, folds, tuple(networks), told), weights
+    spec = _spec(settings, first, stored, folds, tuple(networks), told, begun)
+    return spec, weights
 
 
 def _spec(
@@ -192,6 +203,7 @@ def _spec(
     folds: tuple[Fold, ...],
     networks: tuple[NetworkSpec, ...],
     told: dict[str, Any],
+    begun: Pretrained | None,
 ) -> ModelSpec:
     return ModelSpec(
         architecture=settings.network.name,
@@ -206,6 +218,8 @@ def _spec(
         split=_split_name(folds),
         networks=networks,
         summary=told,
+        width=settings.network.width,
+        preprocessing=expected_of(begun),
     )
 
 
