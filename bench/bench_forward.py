@@ -1,156 +1,194 @@
-"""Milliseconds per crop of each network, beside the same network in PyTorch.
+"""Milliseconds per crop of every network, forward, beside the same network in PyTorch.
 
-Usage: python bench/bench_forward.py [--quick]. The last line is one JSON object.
+Usage: python bench/bench_forward.py [--quick] [--networks NAME ...]. The last line is
+one JSON object. On a GPU the best minibatch of each is searched, and float32 means what
+matrix units do with it by default (TF32); on a CPU the minibatch is that of the scorer.
 PyTorch is an extra (pip install torch==2.13.0); without it its figures are null.
 """
 
+from __future__ import annotations
+
+import argparse
 import json
+import os
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# Two engines share one GPU: neither may take all of its memory at the start.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import numpy as np
-from flax import nnx
 
+from bench.forward_work import (
+    Call,
+    Task,
+    lap_of,
+    matrix_rate,
+    multiply_adds,
+    our_forward,
+    their_forward,
+    times_of,
+)
 from bench.machine import facts
 from kernels.networks import NETWORKS, build, n_parameters
 
 MINIBATCH = 64
-N_CHANNELS = {"compact": 2, "sesmo": 3}
-NEAR = (
-    "arithmetic of the convolutions (float32), not memory: one minibatch fits the cache"
-)
+HEAVY_PX = 128
+HEAVY_MINIBATCH = 4
+MINIBATCHES = tuple(2**i for i in range(5, 15))
+WORTH = 0.98
+"""A doubled minibatch must take at most this part of the time per crop to be kept."""
+N_CHANNELS = {"compact_small": 2, "compact": 2, "compact_large": 2}
+OTHER_CHANNELS = 3
+SESMO_SHARE = 0.2
+"""compact may take this part of sesmo's time per crop."""
+NEAR = "arithmetic of the convolutions, in groups of crops that stay in the cache"
+GPU_NEAR = "arithmetic of the matrix units where the share is high, else GPU memory"
 
 
-def laps(call: Callable[[], object], seconds: float) -> list[float]:
-    """Milliseconds of each call over about this many seconds, at least five calls."""
-    call()
-    found: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(found) < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        found.append((time.perf_counter() - start) * 1e3)
-    return found
+def task_of(name: str, precision: str) -> Task:
+    """The network at its usual crop."""
+    channels = N_CHANNELS.get(name, OTHER_CHANNELS)
+    return Task(name, NETWORKS[name].crop_px, channels, precision)
 
 
-def jax_laps(name: str, seconds: float) -> tuple[list[float], float, int]:
-    """Milliseconds of each minibatch, seconds to compile, number of parameters."""
-    crop_px, n_channels = NETWORKS[name].crop_px, N_CHANNELS[name]
-    network = build(name, n_channels, crop_px, key=jax.random.key(0))
-    graphdef, params = nnx.split(network)
-    shape = (MINIBATCH, crop_px, crop_px, n_channels)
-    crops = jax.random.normal(jax.random.key(1), shape)
-    start = time.perf_counter()
-    forward = jax.jit(lambda x: nnx.merge(graphdef, params)(x)).lower(crops).compile()
-    compile_s = time.perf_counter() - start
-    found = laps(lambda: jax.block_until_ready(forward(crops)), seconds)  # type: ignore[no-untyped-call]
-    return found, compile_s, n_parameters(network)
+def best_minibatch(make: Callable[[int], Call]) -> tuple[int, Call]:
+    """The minibatch of the least time per crop, doubled until it no longer pays."""
+    best_size, best_call, least = 0, None, float("inf")
+    for size in MINIBATCHES:
+        try:
+            call = make(size)
+            found = min(lap_of(call, times_of(call)) for _ in range(3)) / size
+        except (RuntimeError, MemoryError) as error:
+            if not is_memory(error) or best_call is None:
+                raise
+            break
+        if found > WORTH * least:
+            break
+        best_size, best_call, least = size, call, found
+    assert best_call is not None
+    return best_size, best_call
 
 
-def torch_network(torch: Any, name: str) -> Any:
-    """The same layers in PyTorch, eager."""
-    nn = torch.nn
-    c, relu = N_CHANNELS[name], torch.nn.ReLU
-    if name == "sesmo":
-        side = ((NETWORKS[name].crop_px - 4) // 2 - 4) // 2
-        layers = [nn.Conv2d(c, 32, 3), relu(), nn.Conv2d(32, 32, 3), relu()]
-        layers += [nn.MaxPool2d(2), nn.Dropout(0.5), nn.Conv2d(32, 64, 3), relu()]
-        layers += [nn.Conv2d(64, 128, 3), relu(), nn.MaxPool2d(2), nn.Dropout(0.5)]
-        layers += [nn.Flatten(), nn.Linear(side * side * 128, 256), relu()]
-        return nn.Sequential(*layers, nn.Dropout(0.5), nn.Linear(256, 2)).eval()
-    return _torch_compact(torch, c, NETWORKS[name].crop_px)
+def is_memory(error: BaseException) -> bool:
+    """Whether an engine says that its memory is full."""
+    told = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        part in told for part in ("resource_exhausted", "out of memory")
+    )
 
 
-def _torch_compact(torch: Any, n_channels: int, crop_px: int) -> Any:
-    nn, relu = torch.nn, torch.nn.ReLU
-
-    class Residual(nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), relu())
-
-        def forward(self, x: Any) -> Any:
-            return x + self.inner(x)
-
-    layers = [nn.PixelUnshuffle(2), nn.Conv2d(4 * n_channels, 16, 3, padding=1), relu()]
-    layers += [nn.Conv2d(16, 32, 3, stride=2, padding=1), relu()]
-    layers += [nn.Conv2d(32, 64, 3, stride=2, padding=1), relu(), Residual()]
-    layers += [nn.Flatten(), nn.Linear((crop_px // 8) ** 2 * 64, 64), relu()]
-    return nn.Sequential(*layers, nn.Linear(64, 2)).eval()
+def chosen(make: Callable[[int], Call], crop_px: int) -> tuple[int, Call]:
+    """The minibatch and its call: searched on a GPU, the scorer's on a CPU."""
+    if jax.default_backend() != "cpu":
+        return best_minibatch(make)
+    size = HEAVY_MINIBATCH if crop_px > HEAVY_PX else MINIBATCH
+    return size, make(size)
 
 
-def torch_laps(torch: Any, name: str, seconds: float) -> list[float]:
-    """Milliseconds of each minibatch of the same size in PyTorch eager."""
-    network = torch_network(torch, name)
-    crop_px = NETWORKS[name].crop_px
-    crops = torch.randn(MINIBATCH, N_CHANNELS[name], crop_px, crop_px)
+def figures(torch: Any, task: Task, n_laps: int, rate: float) -> dict[str, object]:
+    """Both engines lap by lap, so that a busy machine is busy for both."""
+    compiling: list[float] = []
 
-    def forward() -> object:
-        with torch.inference_mode():
-            return network(crops)
+    def make(size: int) -> Call:
+        call, seconds = our_forward(task, size)
+        compiling.append(seconds)
+        return call
 
-    return laps(forward, seconds)
+    size, ours = chosen(make, task.crop_px)
+    calls, sizes = [ours], [size]
+    if torch:
+        other = chosen(lambda size: their_forward(torch, task, size), task.crop_px)
+        sizes.append(other[0])
+        calls.append(other[1])
+    times = [times_of(call) for call in calls]
+    laps: list[list[float]] = [[] for _ in calls]
+    for _ in range(n_laps):
+        for call, n, size, found in zip(calls, times, sizes, laps, strict=True):
+            found.append(lap_of(call, n) / size)
+    needed, mine = multiply_adds(task), per_crop(laps[0])
+    other_told = per_crop(laps[1]) if torch else None
+    is_cpu = jax.default_backend() == "cpu"
+    print(f"{task.name} {task.precision}: {mine['median']} ms", file=sys.stderr)
+    return {
+        "ms_per_crop": mine["median"],
+        "torch_ms_per_crop": other_told["median"] if other_told else None,
+        "spread": mine,
+        "torch_spread": other_told,
+        "minibatch": sizes[0],
+        "torch_minibatch": sizes[1] if torch else None,
+        "share_of_matrix_rate": round(needed / mine["median"] / 1e9 / rate, 3),
+        "multiply_adds": round(needed),
+        "compile_s": round(compiling[-1], 2),
+        "crop_px": task.crop_px,
+        "n_channels": task.n_channels,
+        "limit": NEAR if is_cpu else GPU_NEAR,
+    }
 
 
 def per_crop(found: list[float]) -> dict[str, float]:
     """Median and the 10th and 90th percentiles in milliseconds per crop."""
-    low, high = np.percentile(found, [10.0, 90.0]) / MINIBATCH
-    return {
-        "median": round(statistics.median(found) / MINIBATCH, 5),
-        "p10": round(float(low), 5),
-        "p90": round(float(high), 5),
+    low, high = np.percentile(found, [10.0, 90.0])
+    told = {"median": statistics.median(found), "p10": low, "p90": high}
+    return {name: float(f"{value:.4g}") for name, value in told.items()}
+
+
+def measured(torch: Any, name: str, arguments: Any, rates: Any) -> dict[str, object]:
+    """One network in each precision."""
+    is_heavy = NETWORKS[name].crop_px > HEAVY_PX and jax.default_backend() == "cpu"
+    n_laps = 2 if is_heavy else 5 if arguments.quick else 25
+    told: dict[str, object] = {
+        precision: figures(torch, task_of(name, precision), n_laps, rate)
+        for precision, rate in rates.items()
     }
+    task = task_of(name, "float32")
+    network = build(name, task.n_channels, task.crop_px, key=jax.random.key(0))
+    return told | {"n_parameters": n_parameters(network)}
 
 
-def figures(torch: Any, name: str, seconds: float) -> dict[str, object]:
-    """Both engines turn by turn, so that a busy machine is busy for both."""
-    ours: list[float] = []
-    theirs: list[float] = []
-    compile_s, size = 0.0, 0
-    for i in range(2):
-        found, first_s, size = jax_laps(name, seconds / 2)
-        ours += found
-        compile_s = compile_s if i else first_s
-        theirs += torch_laps(torch, name, seconds / 2) if torch else []
-    mine, other = per_crop(ours), per_crop(theirs) if theirs else None
-    return {
-        "ms_per_crop": mine["median"],
-        "torch_ms_per_crop": other["median"] if other else None,
-        "spread": mine,
-        "torch_spread": other,
-        "compile_s": round(compile_s, 2),
-        "n_parameters": size,
-        "crop_px": NETWORKS[name].crop_px,
-        "n_channels": N_CHANNELS[name],
-        "limit": NEAR,
-    }
-
-
-def main(arguments: list[str]) -> None:
+def main() -> int:
     """Print what is measured, then one JSON object."""
-    seconds = 1.0 if "--quick" in arguments else 6.0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="float32 and few laps")
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
+    arguments = parser.parse_args()
     try:
         import torch
     except ImportError:
         torch = None
         print("torch is not installed: its figures are null")
-    networks = {name: figures(torch, name, seconds) for name in NETWORKS}
+    is_short = arguments.quick and jax.default_backend() == "cpu"
+    precisions = ("float32",) if is_short else ("float32", "bfloat16")
+    rates = {precision: matrix_rate(precision) for precision in precisions}
+    told: dict[str, Any] = {
+        name: measured(torch, name, arguments, rates) for name in arguments.networks
+    }
     result = {
-        "networks": networks,
-        "minibatch": MINIBATCH,
+        "bench": "forward",
+        "networks": told,
+        "compact_share_of_sesmo": share(told),
+        "bar": SESMO_SHARE,
+        "matrix_tera_multiply_adds_per_s": {k: round(v, 4) for k, v in rates.items()},
         "jax": jax.__version__,
         "torch": getattr(torch, "__version__", None),
         **facts(),
     }
     print(json.dumps(result))
+    return 0
+
+
+def share(told: dict[str, Any]) -> float | None:
+    """Time per crop of compact over that of sesmo, None where one is not measured."""
+    if not {"compact", "sesmo"} <= set(told):
+        return None
+    times = [told[name]["float32"]["ms_per_crop"] for name in ("compact", "sesmo")]
+    return float(round(times[0] / times[1], 4))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main())
