@@ -128,7 +128,8 @@ def _others(
     watch: tuple[Crops, Targets] | None, start: State | None
 ) -> dict[str, NDArray[Any]]:
     """Arrays besides the lesson on which a fit depends."""
-    found = {} if start is None else _flat(start)
+    begun = {} if start is None else _flat(start)
+    found = {f"start.{name}": weights for name, weights in begun.items()}
     if watch is not None:
         found |= {"watched crops": watch[0], "watched targets": watch[1]}
     return found

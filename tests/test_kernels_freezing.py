@@ -11,8 +11,6 @@ from kernels.networks import Params
 from kernels.optimisers import OptimiserSpec, optimiser_of
 from kernels.step import make_train_step, start_training
 
-pytestmark = pytest.mark.usefixtures("strict_arrays")
-
 
 class Normed(nnx.Module):
     """A convolution, a batch norm and a head: the least that has all kinds of numbers."""

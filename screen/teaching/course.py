@@ -29,17 +29,17 @@ Told = dict[str, float]
 class DivergedError(InputError, FloatingPointError):
     """The loss is no number (TRAINING_DIVERGED): the weights are lost."""
 
-    def __init__(self, loss: float, epoch: int) -> None:
-        """Takes the loss and the epoch in which it was met."""
-        super().__init__(
-            Problem(
-                "TRAINING_DIVERGED",
-                "training",
-                f"the loss is {loss} in epoch {epoch}",
-                "the steps are too long or the crops far from the scale of 1",
-                "lower optimizer.learning_rate or optimizer.clip_norm",
-            )
+
+def _diverged(loss: float, epoch: int) -> DivergedError:
+    return DivergedError(
+        Problem(
+            "TRAINING_DIVERGED",
+            "training",
+            f"the loss is {loss} in epoch {epoch}",
+            "the steps are too long, or the crops far from a scale of 1",
+            "lower optimizer.learning_rate or optimizer.clip_norm",
         )
+    )
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Course:
             self._enter(self.network, is_frozen=False)
         loss = self._learn()
         if not np.isfinite(loss):
-            raise DivergedError(loss, number)
+            raise _diverged(loss, number)
         network = self.network
         told = {"epoch": number, "loss": loss, **self._judge.measure(network)}
         last = number * self._per_epoch - self._phase.first_step - 1

@@ -21,7 +21,7 @@ class FitPlan:
 
     For ``frozen_epochs`` only the dense layers learn, then everything, at the learning
     rate times ``unfreeze_rate``. ``patience`` is how many epochs without a smaller loss
-    of the watched crops end a fit; 0 = all epochs, whatever the watched say.
+    of the watched crops end a fit; 0 = all epochs, as when nothing is watched.
 
     ``positive_fraction`` is the share of cells of class 1 and above that are what their
     label says, the others being of class 0; below 1 the loss is corrected for it.
