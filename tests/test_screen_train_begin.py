@@ -1,0 +1,64 @@
+"""Where a training on wells begins: with weights that fit and do not leak, on a device."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from kernels.preprocessing import KERAS
+from plates.problems import InputError
+from screen.fit_plans import check_network
+from screen.fold_fitting import as_expected, expected_of
+from screen.folds import AnchorWell
+from screen.leaking_weights import refuse_leaking
+from screen.lessons import Lessons
+from screen.pretrained import Pretrained
+from screen.settings import TrainVerb
+
+WELLS = (AnchorWell("P1", "A01", 0), AnchorWell("P2", "A01", 1))
+
+
+def weights_of(folder: Path, plates: list[str]) -> str:
+    """A weight file with the spec of a model that learnt from some plates."""
+    networks = [{"learnt": [[plate, "C03"] for plate in plates]}]
+    (folder / "model.json").write_text(json.dumps({"networks": networks}))
+    return str(folder / "half0.safetensors")
+
+
+def test_weights_that_learnt_from_these_plates_are_refused(tmp_path: Path) -> None:
+    weights = weights_of(tmp_path, ["P2", "P9"])
+    with pytest.raises(InputError, match=r"WEIGHTS_LEAK.*1 of these plates: P2"):
+        refuse_leaking(weights, WELLS)
+
+
+def test_weights_of_other_plates_and_of_elsewhere_pass(tmp_path: Path) -> None:
+    refuse_leaking("", WELLS)
+    refuse_leaking(str(tmp_path / "vgg16.pth"), WELLS)
+    refuse_leaking(weights_of(tmp_path, ["P8", "P9"]), WELLS)
+
+
+@pytest.mark.parametrize(
+    ("name", "crop_px"), [("compact", 30), ("sesmo", 15), ("vgg16", 20)]
+)
+def test_a_crop_that_no_network_takes_is_refused(name: str, crop_px: int) -> None:
+    settings = TrainVerb(campaign="c")
+    settings.network.name, settings.network.crop_px = name, crop_px
+    with pytest.raises(InputError, match=f"NETWORK_INVALID.*crop_px={crop_px}"):
+        check_network(settings)
+    settings.network.crop_px = 64
+    check_network(settings)
+
+
+def test_lessons_are_prepared_as_the_weights_expect() -> None:
+    crops = np.linspace(0, 1, 5 * 8 * 8 * 3, dtype=np.float32).reshape(5, 8, 8, 3)
+    lessons = Lessons(crops, np.zeros(5, np.int64), WELLS[:1])
+    begun = Pretrained(cast(Any, SimpleNamespace()), KERAS, ())
+    seen = as_expected(lessons, begun).crops
+    by_hand = 255 * crops[..., ::-1] - np.asarray([103.939, 116.779, 123.68])
+    np.testing.assert_allclose(seen, by_hand, rtol=1e-4, atol=1e-3)
+    assert expected_of(begun)["kind"] == "keras"
+    assert as_expected(lessons, None) is lessons
+    assert expected_of(None) == {}
