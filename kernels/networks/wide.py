@@ -12,9 +12,10 @@ from kernels.shapes import PRNGKey
 
 N_SEEN = 64  # what the convolutions come to
 N_READ = 64  # what the numbers come to
-SEEN_DROPPED = 0.3
+HIDDEN_DROPPED = 0.3
 NUMBERS_DROPPED = 0.1
 NUMBERS_NOISE = 0.1
+SILENT = 1 / 3  # of the crops, each of the two paths
 
 
 class CompactWide(nnx.Module):
@@ -23,8 +24,10 @@ class CompactWide(nnx.Module):
 
     A dense layer reads the numbers, and the head sees what the convolutions saw, what
     that layer made of the numbers, and the numbers themselves (wide and deep: Cheng and
-    others, DLRS 2016). With a key the numbers are noisy and a part of everything drops
-    out; without one nothing is random.
+    others, DLRS 2016). With a key the numbers are noisy, a part of everything drops out,
+    and for two crops in three the picture or the numbers are silent and the other
+    counts twice, so that each comes to stand by itself (ModDrop: Neverova and others,
+    PAMI 2016); without one nothing is random.
     """
 
     def __init__(
@@ -86,10 +89,18 @@ class CompactWide(nnx.Module):
         self, x: Float[Array, "b e"], relu: Relu, key: PRNGKey | None
     ) -> Float[Array, "b d"]:
         maps, numbers = x[:, : -self.n_numbers], x[:, -self.n_numbers :]
-        hidden = jnp.concatenate(
-            [relu(self.seen(maps)), relu(self.read(numbers))], axis=-1
-        )
-        return jnp.concatenate([_dropped(hidden, key, SEEN_DROPPED), numbers], axis=-1)
+        seen, read = relu(self.seen(maps)), relu(self.read(numbers))
+        if key is not None:
+            first, second, which = jax.random.split(key, 3)
+            part = jax.random.uniform(which, (x.shape[0], 1), x.dtype)
+            share = jnp.where(
+                part < SILENT, 0.0, jnp.where(part < 2 * SILENT, 2.0, 1.0)
+            )
+            share = share.astype(x.dtype)
+            seen = share * _dropped(seen, first, HIDDEN_DROPPED)
+            read = (2.0 - share) * _dropped(read, second, HIDDEN_DROPPED)
+            numbers = (2.0 - share) * numbers
+        return jnp.concatenate([seen, read, numbers], axis=-1)
 
     def embed(
         self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
@@ -104,10 +115,6 @@ class CompactWide(nnx.Module):
         return run_stages(self.stages(), x, key)
 
 
-def _dropped(
-    x: Float[Array, "b e"], key: PRNGKey | None, share: float
-) -> Float[Array, "b e"]:
-    if key is None:
-        return x
+def _dropped(x: Float[Array, "b e"], key: PRNGKey, share: float) -> Float[Array, "b e"]:
     kept = jax.random.bernoulli(key, 1.0 - share, x.shape)
     return jnp.where(kept, x * (1.0 / (1.0 - share)), 0.0)
