@@ -26,6 +26,7 @@ NEEDED = {
     "report": ["run=r"],
     "run": ["campaign=c", "model=m"],
     "plan": ["campaign=c", "model=m"],
+    "explain": ["model=m", "campaign=c"],
     "verify": ["run=r"],
 }
 OPTION_NEEDS = {
@@ -70,7 +71,8 @@ def test_every_option_of_every_group_composes(verb: str, option: str) -> None:
     "path", FILES, ids=lambda p: p.relative_to(conf_dir()).as_posix()
 )
 def test_every_file_opens_with_an_example_and_explains_each_value(path: Path) -> None:
-    first, *rest = path.read_text(encoding="utf-8").splitlines()
+    text = path.read_text(encoding="utf-8").removeprefix("# @package _global_\n")
+    first, *rest = text.splitlines()
     values = [line for line in rest if re.match(r"\s*\w+: \S", line)]
     unexplained = [line for line in values if " # " not in line]
 

@@ -1,6 +1,7 @@
 """A network that has learnt nothing, for asking whether a map depends on learning."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -15,15 +16,13 @@ def redrawn(params: Params, key: PRNGKey) -> Params:
     own numbers, so that it serves any network and leaves the size of activations alone.
     Stored statistics of a batch norm stay.
     """
-    flat = nnx.to_flat_state(params)
-    keys = jax.random.split(key, len(flat))
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     shuffled = []
-    for own, (path, leaf) in zip(keys, flat, strict=True):
+    for path, leaf in nnx.to_flat_state(params):
         if isinstance(leaf, nnx.Param):
-            value = leaf[...]
-            mixed = jax.random.permutation(
-                own, value.reshape(int(np.prod(value.shape)))
-            )
-            leaf = leaf.replace(mixed.reshape(value.shape))
+            value = np.asarray(leaf[...])
+            # On the host: compiled, each array's shape would cost a sort of its own.
+            mixed = rng.permutation(value.ravel()).reshape(value.shape)
+            leaf = leaf.replace(jnp.asarray(mixed))
         shuffled.append((path, leaf))
     return nnx.from_flat_state(shuffled)

@@ -63,7 +63,7 @@ def randomisation(
     from kernels.explanation import redrawn
 
     own = looking.maps(params, crops, size)
-    keys = jax.random.split(jax.random.key(seed), N_RANDOMISED)
+    keys = [jax.random.key(N_RANDOMISED * seed + i) for i in range(N_RANDOMISED)]
     signed, size_only = [], []
     for key in keys:
         other = looking.maps(redrawn(params, key), crops, size)
