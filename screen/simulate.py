@@ -53,7 +53,7 @@ def _crop_set(settings: SimulateVerb) -> Outcome:
         made = PAINTERS[settings.kind](
             chosen, folder, seed=settings.seed, progress=show
         )
-    best = made.facts.get("ceiling") or made.facts["floor"]
+    best = made.facts.get("ceiling") or made.facts["floor"]["usual"]
     figures = ", ".join(f"{k} {v}" for k, v in best.items() if isinstance(v, float))
     text = (
         f"crop set {folder}: {made.n_pictures} {settings.kind} crops\n  best: {figures}"

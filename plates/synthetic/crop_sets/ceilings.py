@@ -5,6 +5,7 @@ add is integrated out, what the rule knows are the true strengths.
 """
 
 from collections.abc import Callable
+from functools import cache
 from math import erfc
 from statistics import NormalDist
 
@@ -12,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Rule = Callable[[Array], Array]
+Told = Callable[[Array, Array], Array]
 
-NODES = 240  # nodes of a Gauss-Legendre rule; more change no figure in the 4th place
+NODES = 400  # nodes of a Gauss-Legendre rule; more change no figure in the 3rd place
+GRID = 4001  # ages on which a rule is worked out; between them it is linear
 REACH_SD = 8.0  # integrals end so many sd from the outermost mean
 
 _cdf = np.frompyfunc(lambda x: 0.5 * erfc(-x / 2**0.5), 1, 1)
@@ -73,29 +77,45 @@ class AgeReader:
         """Posterior median age of each shown age."""
         return self._above(shown, self._median)
 
+    def mean_of_mixed(self, shown: Array, share: float, gap: float) -> Array:
+        """Posterior mean age where a share of people shows `gap` years more, and the
+        reader knows that but not who."""
+        later = shown - gap
+        usual, faster = (1 - share) * self._mass(shown), share * self._mass(later)
+        told = usual * self.mean(shown) + faster * self.mean(later)
+        return np.asarray(told / (usual + faster), np.float64)
+
     def _mean(self, shown: Array) -> Array:
         a, b = self._ends(shown)
-        mass = normal_cdf(b) - normal_cdf(a)
-        return shown + self.sd * (_density(a) - _density(b)) / mass
+        return shown + self.sd * (_density(a) - _density(b)) / self._mass(shown)
+
+    def _mass(self, shown: Array) -> Array:
+        # In whichever tail is exact: far beyond the range the other one is 1 - 1.
+        a, b = self._ends(shown)
+        lower = normal_cdf(b) - normal_cdf(a)
+        return np.where(a > 0, normal_cdf(-a) - normal_cdf(-b), lower)
 
     def _median(self, shown: Array) -> Array:
         a, b = (normal_cdf(end) for end in self._ends(shown))
         return shown + self.sd * np.asarray(_inverse((a + b) / 2), np.float64)
 
-    def _above(self, shown: Array, rule: Callable[[Array], Array]) -> Array:
+    def _above(self, shown: Array, rule: Rule) -> Array:
         # Mirrored to the upper half, where both ends lie in the exact lower tail.
         centre = (self.youngest + self.oldest) / 2
         side = np.where(shown < centre, -1.0, 1.0)
         return centre + side * (rule(centre + side * (shown - centre)) - centre)
 
-    def expect(self, told: Callable[[Array, Array], Array], gap: float = 0.0) -> Array:
-        """Mean of told(age, shown) over the noise, one figure for each age of the rule,
-        where the body shows `gap` years more than its age."""
+    def expect(self, rule: Rule, of: Told, gap: float = 0.0) -> Array:
+        """Mean of of(age, rule(shown)) over the noise, one figure for each age of
+        `ages`, where the body shows `gap` years more than its age."""
         ages, _ = self.ages()
-        noise, weight = _rule(-REACH_SD * self.sd, REACH_SD * self.sd)
+        reach = REACH_SD * self.sd
+        noise, weight = _rule(-reach, reach)
         weight = weight * _density(noise / self.sd) / self.sd
+        grid = np.linspace(self.youngest - reach, self.oldest + gap + reach, GRID)
         shown = ages[:, None] + gap + noise[None]
-        return np.asarray((told(ages[:, None], shown) * weight[None]).sum(1))
+        told = np.interp(shown, grid, rule(grid))
+        return np.asarray((of(ages[:, None], told) * weight[None]).sum(1))
 
     def ages(self) -> tuple[Array, Array]:
         """Nodes of the ages and their weights, which sum to 1."""
@@ -111,6 +131,12 @@ def _density(x: Array) -> Array:
 
 
 def _rule(low: float, high: float) -> tuple[Array, Array]:
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _unit_rule()
     half = (high - low) / 2
     return low + half * (nodes + 1), half * weights
+
+
+@cache
+def _unit_rule() -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return nodes, weights

@@ -14,7 +14,7 @@ class DonorSettings:
     n_cells: int = 60  # cells of a donor
     crop_px: int = 40  # side of a crop, pixels
     class_effect: float = 1.35  # distance of the kinds in each of two traits, cell sd
-    donor_effect: float = 1.5  # spread of donors in four other traits, cell sd
+    donor_effect: float = 2.5  # spread of donors in four other traits, cell sd
     donor_overlap: float = 0.3  # spread of donors in the traits of the kinds, cell sd
     noise: float = 2.0  # sd of the camera noise, grey values
 
