@@ -93,7 +93,7 @@ def test_any_channels_outputs_and_width_give_their_shapes(
 ) -> None:
     crop_px = CROP_PX.get(name, 16)
     network = abstract(name, n_channels, crop_px, n_out=n_out, width=width)
-    crops = jax.ShapeDtypeStruct((3, crop_px, crop_px, n_channels), jnp.float32)
+    crops = jnp.zeros((3, crop_px, crop_px, n_channels))
     graphdef, state = nnx.split(network)
     logits = jax.eval_shape(lambda s, x: nnx.merge(graphdef, s)(x), state, crops)
     embedding = jax.eval_shape(
@@ -255,7 +255,8 @@ def test_networks_export_without_a_call_back_to_the_host(name: str) -> None:
 @pytest.mark.parametrize("name", ["resnet18"])
 def test_every_weight_learns(name: str) -> None:
     def slopes(network: Any, x: jax.Array) -> Any:
-        graphdef, params, rest = nnx.split(network, nnx.Param, ...)
+        graphdef, *states = nnx.split(network, nnx.Param, ...)
+        params, rest = states
 
         def loss(params: Any) -> jax.Array:
             return jnp.square(nnx.merge(graphdef, params, rest)(x)).sum()
