@@ -16,8 +16,10 @@ def refuse_leaking(weights: str, wells: tuple[AnchorWell, ...]) -> None:
 
     Weights without a spec beside them are of elsewhere and pass.
     """
+    if not weights:
+        return
     spec = Path(weights).with_name(SPEC_FILE)
-    if not weights or not spec.is_file():
+    if not spec.is_file():
         return
     try:
         networks = json.loads(spec.read_bytes())["networks"]
