@@ -8,7 +8,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from screen.groups import REQUIRED
 from screen.paths import conf_dir
-from screen.settings import VERBS
+from screen.settings import VERBS, TrainVerb
+
+EXPERIMENT = "experiment"  # a group of conf/ whose files set keys of all other groups
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ def key_table(verb: str) -> KeyTable:
     parts = list(_walk(VERBS[verb](), "", ""))
     keys = {part.name: part for part in parts if isinstance(part, Key)}
     groups = {part.name: part for part in parts if isinstance(part, Group)}
+    if issubclass(VERBS[verb], TrainVerb):
+        meaning = "a whole recipe: what it is, takes and gives stands in its file"
+        groups[EXPERIMENT] = Group(EXPERIMENT, meaning, options_of(EXPERIMENT))
 
     return KeyTable(verb, keys, groups)
 

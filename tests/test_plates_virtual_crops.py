@@ -1,9 +1,11 @@
 """Virtual crop sets: what they hold, what is hidden in them, and the best one can do."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -41,7 +43,7 @@ SETS = [
 
 @pytest.mark.parametrize(("simulate", "settings", "label", "group"), SETS)
 def test_a_set_is_a_crop_set_as_any_other(
-    simulate, settings, label, group, tmp_path: Path
+    simulate: Any, settings: Any, label: str, group: str, tmp_path: Path
 ) -> None:
     made = simulate(settings, tmp_path, seed=1)
     crops = CropSet.read(tmp_path, label=label, group=group)
@@ -53,7 +55,7 @@ def test_a_set_is_a_crop_set_as_any_other(
 
 @pytest.mark.parametrize(("simulate", "settings", "label", "group"), SETS)
 def test_the_same_seed_makes_the_same_bytes_and_another_others(
-    simulate, settings, label, group, tmp_path: Path
+    simulate: Any, settings: Any, label: str, group: str, tmp_path: Path
 ) -> None:
     folders = [tmp_path / name for name in ("a", "b", "c")]
     for folder, seed in zip(folders, (5, 5, 6), strict=True):
@@ -68,7 +70,7 @@ def test_the_same_seed_makes_the_same_bytes_and_another_others(
 
 @pytest.mark.parametrize(("simulate", "settings", "label", "group"), SETS)
 def test_the_answers_lie_beside_the_table_and_not_in_it(
-    simulate, settings, label, group, tmp_path: Path
+    simulate: Any, settings: Any, label: str, group: str, tmp_path: Path
 ) -> None:
     simulate(settings, tmp_path, seed=1)
     table = pl.read_csv(tmp_path / "crops.csv")
@@ -320,7 +322,9 @@ def test_names_and_rows_of_a_sheet_do_not_tell_the_kind(tmp_path: Path) -> None:
         (lambda: ColourSettings(spread=-1), "spread must be above 0: -1"),
     ],
 )
-def test_settings_that_make_no_set_are_refused(make, message: str) -> None:
+def test_settings_that_make_no_set_are_refused(
+    make: Callable[[], object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 
