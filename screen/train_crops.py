@@ -21,6 +21,7 @@ from screen.crop_training.scorers import network_scorer as network_scorer
 from screen.crop_training.targets import binary_labels as binary_labels
 from screen.crop_training.telling import (
     NETWORK,
+    Case,
     Judgement,
     best_baseline,
     difference,
@@ -36,12 +37,14 @@ from screen.durable import write_whole
 from screen.evaluation.judged import Scorer as Scorer
 from screen.evaluation.judged import is_tested_once
 from screen.evaluation.quality import is_higher_better
+from screen.evaluation_page import render
 from screen.models import save_model
 from screen.progress import bar
 from screen.settings import TrainVerb
 from screen.sweeps.trained import Judged, OnJudged, Taught, ignore
 
 EVALUATION_FILE = "evaluation.json"
+PAGE_FILE = "evaluation.html"
 SCHEMA = 2
 
 
@@ -65,14 +68,14 @@ def run_crops(settings: TrainVerb, on_judged: OnJudged = ignore) -> Taught:
         (job.out / METRICS_FILE).unlink(missing_ok=True)
     found = by_groups(job, inputs, teacher, kept, on_judged)
     leaking = by_crops(job, inputs, teacher, kept)
-    judged, told = _judged(job, found, leaking)
+    judged, told = judged_of(job.case, found, leaking)
     told |= _facts(job, teacher, inputs, data)
     told["preprocessing"] = {} if spec is None else spec.as_dict()
     weights = final_weights(job, inputs, teacher, kept)
     model = crop_model_spec(settings, job.crops, job.targets, inputs, told)
     paths = (
         save_model(job.out, model, weights),
-        _write(job.out, told),
+        *_write(job.out, told),
         write_held_out(job.out, job.crops, job.targets, found, judged),
     )
     kept.forget()
@@ -81,10 +84,11 @@ def run_crops(settings: TrainVerb, on_judged: OnJudged = ignore) -> Taught:
     )
 
 
-def _judged(
-    job: Job, found: dict[str, HeldOut], leaking: dict[str, HeldOut]
+def judged_of(
+    case: Case, found: dict[str, HeldOut], leaking: dict[str, HeldOut]
 ) -> tuple[dict[str, Judgement], dict[str, Any]]:
-    case = job.case
+    """Every scorer judged, and the part of evaluation.json that says so; the network is
+    the scorer of that name, ``leaking`` those of the leakage audit."""
     with bar("intervals", 2 * len(found) + len(leaking), "scorers") as advance:
         judged = {}
         for name, one in found.items():
@@ -128,11 +132,12 @@ def _facts(job: Job, teacher: Teacher, inputs: Inputs, data: str) -> dict[str, A
     }
 
 
-def _write(out: Path, told: dict[str, Any]) -> Path:
-    path = out / EVALUATION_FILE
-    text = json.dumps(told, indent=1, sort_keys=True, allow_nan=False)
-    write_whole(path, (text + "\n").encode())
-    return path
+def _write(out: Path, told: dict[str, Any]) -> tuple[Path, Path]:
+    judged, page = out / EVALUATION_FILE, out / PAGE_FILE
+    text = json.dumps(told, indent=1, allow_nan=False)
+    write_whole(judged, (text + "\n").encode())
+    write_whole(page, render(out.name, told).encode())
+    return judged, page
 
 
 def _taught(
