@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from screen.crop_training.words import shown
 from screen.report import svg
 
 WIDTH, HEIGHT = 400.0, 320.0
@@ -27,6 +28,7 @@ class Line:
     colour: str
     has_dots: bool = False
     is_dashed: bool = False
+    has_stroke: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ def abstention(told: dict[str, Any]) -> Markup:
     for k, (name, kept) in enumerate(told["abstention"].items()):
         exact = [[one["share"], one["accuracy"]] for one in kept]
         area = [[one["share"], one["auc"]] for one in kept if one["auc"] is not None]
-        lines.append(Line(f"accuracy, by {name}", exact, COLOURS[k]))
+        lines.append(Line(f"accuracy ({name})", exact, COLOURS[k]))
         if area:
-            lines.append(Line(f"AUC, by {name}", area, COLOURS[k], is_dashed=True))
+            lines.append(Line(f"AUC ({name})", area, COLOURS[k], is_dashed=True))
     low = min((y for line in lines for _, y in line.points), default=0.0)
     floor = max(0.0, min(0.9, round(low - 0.05, 1)))
     frame = Frame.over((0, 1), (floor, 1), ("share of crops kept", "accuracy, AUC"))
@@ -122,14 +124,15 @@ def folds(told: dict[str, Any]) -> Markup | None:
     frame = Frame.over(
         (0, len(each[names[0]]) + 1),
         (low - rim, high + rim),
-        ("fold", told["scorers"][names[0]]["primary"]),
+        ("fold", shown(told["scorers"][names[0]]["primary"])),
     )
     lines = [
         Line(
             name,
             [[k + 1, v] for k, v in enumerate(values) if v is not None],
             COLOURS[i % len(COLOURS)],
-            True,
+            has_dots=True,
+            has_stroke=False,
         )
         for i, (name, values) in enumerate(each.items())
     ]
@@ -202,7 +205,8 @@ def _drawn(frame: Frame, line: Line) -> Iterator[Markup]:
     path = " ".join(f"{x:g},{y:g}" for x, y in places)
     dash = "4 3" if line.is_dashed else None
     look = {"stroke": line.colour, "stroke_dasharray": dash, "class_": "line"}
-    yield svg.element("polyline", points=path, **look)
+    if line.has_stroke:
+        yield svg.element("polyline", points=path, **look)
     if line.has_dots:
         for (x, y), point in zip(places, line.points, strict=True):
             size = 2.5 + 4.0 * point[2] ** 0.5 if len(point) > 2 else 3.0
@@ -211,7 +215,7 @@ def _drawn(frame: Frame, line: Line) -> Iterator[Markup]:
 
 def _legend(lines: Sequence[Line]) -> Iterator[Markup]:
     for k, line in enumerate(lines):
-        x, y = LEFT + 172 * (k % 2), HEIGHT + 8 + 18 * (k // 2)
+        x, y = LEFT + 184 * (k % 2), HEIGHT + 8 + 18 * (k // 2)
         dash = "4 3" if line.is_dashed else None
         look = {"stroke": line.colour, "stroke_dasharray": dash, "class_": "line"}
         yield svg.line(x, y - 4, x + 18, y - 4, **look)
