@@ -30,16 +30,16 @@ def convolve(
     """
     if stride < 1:
         raise ValueError(f"a convolution's stride must be 1 or more, not {stride}")
-    rows, columns = (
+    above, beside = (
         _rim(x.shape[1 + axis], kernel.shape[axis], stride, padding) for axis in (0, 1)
     )
-    for axis, rim in enumerate((rows, columns)):
+    for axis, rim in enumerate((above, beside)):
         if x.shape[1 + axis] + sum(rim) < kernel.shape[axis]:
             raise ValueError(
                 f"a picture of {x.shape[1:3]} pixels is smaller than its kernel of"
                 f" {kernel.shape[:2]}, padding {padding!r}"
             )
-    return _convolved(stride, (rows, columns), x, kernel)
+    return _convolved(stride, (above, beside), x, kernel)
 
 
 def max_pool(
