@@ -37,7 +37,7 @@ def told(kind: str, n: int = 2, per_level: int = 6, members: int = 2) -> dict[st
     settings = EvaluationSettings(resamples=100)
     case = Case(targets, groups, settings, "platt")
     folds = chosen_folds(settings, targets.labels, groups)
-    shift = rng.normal(0, 0.6, n_groups)[group]
+    shift = rng.normal(0, 1.2, n_groups)[group]
     noises = {NETWORK: 0.8, "forest": 1.3, "logistic": 1.1}
     found, leaking = {}, {}
     for name, noise in noises.items():
@@ -83,7 +83,7 @@ def _scores(
     logits = noise * rng.normal(size=(n_rows, targets.task.n))
     logits[np.arange(n_rows), targets.labels] += 1.5
     logits[:, -1] += shift
-    p = np.exp(2 * logits) / np.exp(2 * logits).sum(1, keepdims=True)
+    p = np.exp(4 * logits) / np.exp(4 * logits).sum(1, keepdims=True)
     return np.asarray(p[:, 1] if targets.task.is_binary else p, np.float64)
 
 

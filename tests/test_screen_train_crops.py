@@ -93,6 +93,7 @@ def _told(out: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_a_model_and_its_evaluation_are_written(nuclei: Path, tmp_path: Path) -> None:
     from jax import random
 
@@ -120,10 +121,15 @@ def test_a_model_and_its_evaluation_are_written(nuclei: Path, tmp_path: Path) ->
     assert (table["disagreement"].to_numpy() > 0).all()
     assert set(told["abstention"]) == {"probability", "disagreement"}
     assert not (out / "unfinished").exists()
+    assert "Held-out evaluation" in (out / "evaluation.html").read_text()
 
 
 @pytest.mark.parametrize(
-    ("head", "primary"), [("classes", "auc"), ("ordinal", "grade_error")]
+    ("head", "primary"),
+    [
+        ("classes", "auc"),
+        pytest.param("ordinal", "grade_error", marks=pytest.mark.slow),
+    ],
 )
 def test_three_kinds_in_colour(
     colours: Path, tmp_path: Path, head: str, primary: str
@@ -153,6 +159,7 @@ def test_three_kinds_in_colour(
     assert set(told["reliability"]) == {"before", "after"}
 
 
+@pytest.mark.slow
 def test_ages_are_learnt_as_numbers(nuclei: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
     settings = _settings(
@@ -175,6 +182,7 @@ def test_ages_are_learnt_as_numbers(nuclei: Path, tmp_path: Path) -> None:
     assert load_model(out).spec.calibration == {}
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_with_what_is_finished(
     nuclei: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
