@@ -57,7 +57,7 @@ def with_slopes(conv: Conv, x: jax.Array, kernel: jax.Array) -> list[jax.Array]:
     def both(x: jax.Array, kernel: jax.Array) -> list[jax.Array]:
         found, back = jax.vjp(conv, x, kernel)
         direction = jnp.cos(jnp.arange(found.size, dtype=jnp.float32))
-        return [found, *back(direction.reshape(found.shape))]
+        return [found, *back(direction.reshape(found.shape).astype(found.dtype))]
 
     found: list[jax.Array] = both(x, kernel)
     return found
