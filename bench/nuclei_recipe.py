@@ -12,8 +12,12 @@ from screen.crop_channels import crop_channels
 from screen.feature_plane import with_features
 from screen.fitting import FitPlan
 
-MEMBERS = {"human": 3, "mouse": 2}  # networks whose scores are averaged
-EPOCHS = {"human": 40, "mouse": 20}  # about as many steps for either species
+MEMBERS = {"human": 3, "mouse": 2, "mouse to human": 2}  # networks that are averaged
+EPOCHS = {
+    "human": 40,
+    "mouse": 20,
+    "mouse to human": 20,
+}  # about as many steps for each question
 LOOKS: dict[str, tuple[str, int, int]] = {
     "network": ("compact_wide", 24, 4),
     "compact": ("compact", 24, 4),
@@ -22,7 +26,7 @@ LOOKS: dict[str, tuple[str, int, int]] = {
 }
 """Network of the registry, side of the window in binned pixels, pixels per bin."""
 OTHERS = ("compact", "compact_large", "sesmo")
-SESMO_EPOCHS = 12  # a step takes a hundred times as long
+SESMO_EPOCHS = 12  # a step takes twenty times as long
 
 
 def windows_for(
@@ -34,10 +38,10 @@ def windows_for(
     return with_features(windows, features) if name == "compact_wide" else windows
 
 
-def plan_for(look: str, species: str, seed: int) -> FitPlan:
-    """How the network of that look is taught on the crops of a species."""
+def plan_for(look: str, kind: str, seed: int) -> FitPlan:
+    """How the network of that look is taught for a question."""
     name, crop_px, _ = LOOKS[look]
-    own: dict[str, Any] = {"learning_rate": 3e-3, "epochs": EPOCHS[species]}
+    own: dict[str, Any] = {"learning_rate": 3e-3, "epochs": EPOCHS[kind]}
     if name == "sesmo":
         own = {"learning_rate": 1e-3, "epochs": SESMO_EPOCHS}
     return FitPlan(
