@@ -78,7 +78,7 @@ def _scores(
 ) -> np.ndarray:
     n_rows = len(targets.labels)
     if targets.values is not None:
-        pulled = 45 + 0.6 * (targets.values - 45) + 5 * shift
+        pulled = 45 + 0.6 * (targets.values - 45) + 2 * shift
         return np.asarray(pulled + 4 * noise * rng.normal(size=n_rows), np.float64)
     logits = noise * rng.normal(size=(n_rows, targets.task.n))
     logits[np.arange(n_rows), targets.labels] += 1.5

@@ -88,6 +88,17 @@ def test_groups_that_hold_all_labels_are_held_out_too() -> None:
     assert len({fold.groups for fold in single}) == len(single)
 
 
+def test_a_group_of_all_labels_is_held_out_alone() -> None:
+    labels, groups = np.tile([0, 1], 6), ["a"] * 6 + ["b"] * 4 + ["c"] * 2
+    pure = np.array([0, 1, 0, 1, 0, 1])
+    mixed = pair_folds(pure, ["a", "a", "b", "c", "d", "e"])
+
+    assert [f.groups for f in pair_folds(labels, groups)] == [("a",), ("b",), ("c",)]
+    assert [f.groups for f in mixed] == [
+        ("a",), ("b", "c"), ("b", "e"), ("c", "d"), ("d", "e")
+    ]  # fmt: skip
+
+
 def test_many_pairs_are_drawn_not_counted_out() -> None:
     sizes = {f"a{i}": (0, 2) for i in range(3)} | {f"b{i}": (1, 2) for i in range(40)}
     labels, groups = _rows(sizes)

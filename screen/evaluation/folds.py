@@ -56,14 +56,17 @@ def group_folds(
 
 
 def pair_folds(labels: Labels, groups: Sequence[str]) -> tuple[GroupFold, ...]:
-    """Every set of one group of each label, held out together: pairs of two labels.
+    """Every set of one group of each label, held out together: pairs of two labels. A
+    group that holds several labels is tested without a second one for them.
 
     For few groups. Raises InputError (TOO_FEW_GROUPS, FOLD_LABEL_MISSING).
     """
     sizes = _sizes(labels, groups)
     _refuse_few(sizes, 2)
-    sets = product(*(sorted(counts) for counts in sizes.values()))
-    return _sets_held_out(labels, groups, sets)
+    sets = list(product(*(sorted(counts) for counts in sizes.values())))
+    whole = {frozenset(one) for one in sets}
+    least = (one for one in sets if not any(other < set(one) for other in whole))
+    return _sets_held_out(labels, groups, least)
 
 
 def auto_folds(labels: Labels, groups: Sequence[str]) -> tuple[GroupFold, ...]:
@@ -142,8 +145,8 @@ def _draws(
 def _sets_held_out(
     labels: Labels, groups: Sequence[str], sets: Iterator[tuple[str, ...]]
 ) -> tuple[GroupFold, ...]:
-    distinct = dict.fromkeys(tuple(dict.fromkeys(one)) for one in sets)
-    folds = tuple(_fold("+".join(one), groups, list(one)) for one in distinct)
+    distinct = {frozenset(one): tuple(dict.fromkeys(one)) for one in sets}
+    folds = tuple(_fold("+".join(one), groups, list(one)) for one in distinct.values())
     _refuse_lacking(labels, folds, is_tested=False)
     return folds
 
