@@ -127,7 +127,7 @@ def _library_backward(
 
 def _products(stride: int, rim: Rim, x: jax.Array, kernel: jax.Array) -> jax.Array:
     padded = _padded(x, rim)
-    if _is_winograd(stride, kernel):
+    if _is_winograd(stride, kernel, padded):
         return winograd.convolved(padded, kernel)
     return columns.convolved(padded, kernel, stride)
 
@@ -136,17 +136,19 @@ def _products_backward(
     stride: int, rim: Rim, x: jax.Array, kernel: jax.Array, slope: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     padded = _padded(x, rim)
-    if _is_winograd(stride, kernel):
+    if _is_winograd(stride, kernel, padded):
         to_kernel = winograd.slope_of_kernel(padded, slope)
     else:
         to_kernel = columns.slope_of_kernel(padded, slope, kernel.shape[:2], stride)
     return _to_picture(stride, rim, x, kernel, slope), to_kernel
 
 
-def _is_winograd(stride: int, kernel: jax.Array) -> bool:
+def _is_winograd(stride: int, kernel: jax.Array, padded: jax.Array) -> bool:
     """Whether the transforms cost less than the products that they save."""
+    b, y, w = padded.shape[:3]
     is_fit = kernel.shape[:2] == (3, 3) and stride == 1
-    return is_fit and min(kernel.shape[2:]) >= 16 and kernel.dtype == jnp.float32
+    is_wide = min(kernel.shape[2:]) >= 16 and kernel.dtype == jnp.float32
+    return is_fit and is_wide and winograd.is_worth(b * ((y - 1) // 2) * ((w - 1) // 2))
 
 
 def _to_picture(

@@ -14,9 +14,14 @@ from kernels.networks.groups import Pictures, each_group, summed_groups
 CACHE_BYTES = 12 << 20
 """What the transforms of one group may take; 4 to 16 MiB are equally fast."""
 FEWEST_TILES = 256
-"""Fewer tiles would spend the time of the products on reading the kernel."""
+"""Tiles of a group: fewer spend the time of the products on reading the kernel."""
 
 Four = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
+
+
+def is_worth(n_tiles: int) -> bool:
+    """Whether so many tiles, in all pictures, pay for the transforms of the kernel."""
+    return n_tiles >= FEWEST_TILES // 2
 
 
 def convolved(x: jax.Array, kernel: jax.Array) -> jax.Array:
