@@ -53,14 +53,24 @@ def summed_groups(
 def _grouped(whole: Pictures, most: int) -> list[jax.Array]:
     """[groups, pictures, ...] of like size; the last group is filled up with zeros."""
     b = whole[0].shape[0]
-    n_groups = max(1, -(-b // max(1, most)))
-    each = max(1, -(-b // n_groups))
+    each = _size(b, max(1, most))
+    n_groups = max(1, -(-b // each))
     missing = n_groups * each - b
+    if not missing:
+        return [part.reshape(n_groups, each, *part.shape[1:]) for part in whole]
     rims = [[(0, missing), *[(0, 0)] * (part.ndim - 1)] for part in whole]
     return [
         jnp.pad(part, rim).reshape(n_groups, each, *part.shape[1:])
         for part, rim in zip(whole, rims, strict=True)
     ]
+
+
+def _size(b: int, most: int) -> int:
+    """The largest divisor of b from half of most on, else what fills groups best."""
+    for each in range(min(b, most), max(0, most // 2), -1):
+        if b % each == 0:
+            return each
+    return max(1, -(-b // max(1, -(-b // most))))
 
 
 def _at(groups: list[jax.Array], i: jax.Array | int) -> list[jax.Array]:
