@@ -25,7 +25,7 @@ from kernels.explanation import (
     redrawn,
 )
 from kernels.explanation.gradients import guided_relu
-from kernels.networks import GraphDef, Params
+from kernels.networks import NETWORKS, GraphDef, Params, build
 from kernels.networks.heads import HeadSpec
 from kernels.networks.stages import Stage, run_stages
 from kernels.preprocessing import Preprocessing, prepared
@@ -369,3 +369,33 @@ def test_what_the_weights_expect_of_pictures_comes_before_the_network() -> None:
     np.testing.assert_allclose(
         explain(params, crops, LOG_ODDS), expected, rtol=1e-3, atol=1e-4
     )
+
+
+WITHOUT_MAPS = {"compact_wide"}  # its numbers go through every stage
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_of_the_registry_can_be_explained(name: str) -> None:
+    side = max(32, NETWORKS[name].crop_px // 4)
+
+    def abstract() -> tuple[jax.Array, ...]:
+        network = build(name, 3, side, key=jax.random.key(0), width=0.125)
+        look = as_scored(nnx.split(network)[0])
+        params, crops = nnx.split(network)[1], jnp.zeros((2, side, side, 3))
+        stages = map_stages(look, params)
+        cams = [make_grad_cam(look, stage=stage) for stage in stages]
+        cams += [make_guided_grad_cam(look)] if stages else []
+        methods = [
+            *cams,
+            make_integrated_gradients(look, steps=2),
+            make_occlusion(look, patch_px=8, stride_px=8),
+        ]
+        return tuple(explain(params, crops, LOG_ODDS) for explain in methods)
+
+    *maps, last, first = (m.shape for m in jax.eval_shape(abstract))
+
+    whole = (2, side, side, 3)
+    assert (last, first) == (whole, whole)
+    if name not in WITHOUT_MAPS:
+        assert maps[-1] == whole
+        assert set(maps[:-1]) == {(2, side, side, 1)}

@@ -12,6 +12,7 @@ from plates.crop_sets import CropSet
 from plates.problems import InputError, Problem
 from plates.tables import nearest
 from screen.explain_settings import ExplainVerb
+from screen.explanation.measures import n_pictures
 from screen.explanation.subjects import Subject
 from screen.explanation.views import Crops, Place
 from screen.models import ModelSpec
@@ -60,15 +61,18 @@ class CropCells:
         return np.concatenate([self._seen(block) for block in own.stream(BLOCK)])
 
     def _seen(self, block: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Crops:
+        from screen.baselines import hand_features
         from screen.crop_channels import crop_channels
         from screen.crop_training.inputs import resized
+        from screen.feature_plane import with_features
 
         if self.spec.finder.get("input", "masked") == "masked":
-            return crop_channels(
-                np.asarray(block, np.uint8),
-                self.spec.crop_px,
-                int(self.spec.finder["bin"]),
-            )
+            grey = np.asarray(block, np.uint8)
+            bin_ = int(self.spec.finder["bin"])
+            windows = crop_channels(grey, self.spec.crop_px, bin_)
+            if n_pictures(self.spec.channels) == len(self.spec.channels):
+                return windows
+            return with_features(windows, hand_features(grey))
         pictures = block[..., None] if block.ndim == 3 else block
         full = np.float32(2**self.crops.form.bits - 1)
         return resized(np.asarray(pictures, np.float32) / full, self.spec.crop_px)

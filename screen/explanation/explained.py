@@ -8,7 +8,13 @@ import numpy as np
 
 from screen.explain_settings import ExplainVerb
 from screen.explanation.looking import Looking
-from screen.explanation.measures import Parts, measure_names, measured, part_masks
+from screen.explanation.measures import (
+    Parts,
+    measure_names,
+    measured,
+    n_pictures,
+    part_masks,
+)
 from screen.explanation.views import (
     CellSource,
     Crops,
@@ -64,7 +70,8 @@ def _view(
     each network's map, since maps that are averaged first cancel where they disagree."""
     maps, answers = _maps(cells, networks, looking, settings.minibatch)
     masks = part_masks(cells, parts)
-    numbers = np.stack([measured(m, masks) for m in maps])
+    shown = n_pictures(channels)
+    numbers = np.stack([measured(m, masks, shown) for m in maps])
     names = measure_names(channels, parts, maps.shape[-1])
     values = {name: _mean(numbers[:, :, column]) for column, name in enumerate(names)}
     cams = _stage_means(cells, networks, looking, settings.minibatch)

@@ -73,7 +73,10 @@ def looking(model: Model, settings: ExplainVerb) -> Looking:
     return Looking(
         method_of(settings, look),
         make_answer(look),
-        {n: make_grad_cam(look, stage=n) for n in _stages(settings.stages, known)},
+        {
+            n: make_grad_cam(look, stage=n)
+            for n in _stages(settings.stages, settings.method, known)
+        },
         output,
         words,
         params,
@@ -107,16 +110,22 @@ def method_of(settings: ExplainVerb, stages_of: StagesOf) -> Explain:
     )
 
 
-def _stages(asked: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+def _needed(asked: Sequence[str], method: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The stages asked for, and the last one where the method draws on it."""
+    is_cam = method in ("grad_cam", "guided_grad_cam")
+    return (*asked, *((f"method={method}",) if is_cam and not known else ()))
+
+
+def _stages(asked: Sequence[str], method: str, known: Sequence[str]) -> tuple[str, ...]:
     problems = [
         Problem(
             "EXPLAIN_STAGE_UNKNOWN",
-            f"stages={name}",
+            name,
             "no such map stage",
             "Grad-CAM needs a stage of the network that gives a map",
-            f"name some of: {', '.join(known)}",
+            f"name some of: {', '.join(known)}" if known else "take another method",
         )
-        for name in asked
+        for name in _needed(asked, method, known)
         if name not in known
     ]
     if problems:

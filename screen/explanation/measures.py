@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from screen.feature_plane import PLANE
+
 Crops = NDArray[np.float32]
 Maps = NDArray[np.float32]
 Masks = NDArray[np.bool_]
@@ -54,6 +56,11 @@ def parts_of(channels: Sequence[str], *, is_cell_crop: bool) -> Parts:
     return Parts(("centre", "body", "periphery"), None)
 
 
+def n_pictures(channels: Sequence[str]) -> int:
+    """How many channels are pictures: a last plane of measured numbers is none."""
+    return len(channels) - (channels[-1] == PLANE)
+
+
 def part_masks(crops: Crops, parts: Parts) -> Masks:
     """Which pixels of each crop [n s s c] are in each of the three parts [n 3 s s];
     every pixel is in one."""
@@ -86,21 +93,25 @@ def measure_names(channels: Sequence[str], parts: Parts, n_map: int) -> list[str
     return names + [f"part_net:{part}" for part in parts.names]
 
 
-def measured(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+def measured(
+    maps: Maps, masks: Masks, n_shown: int | None = None
+) -> NDArray[np.float64]:
     """Shares and sums of each map [n s s m]: f64[n d], in the order of `measure_names`.
 
     A share is of the map's absolute values, 0 to 1 (NaN for a map of zeros); a net sum
-    is signed. Channels are told apart only by maps that have them.
+    is signed. Channels are told apart only by maps that have them. Parts are of the
+    first ``n_shown`` channels (None: all), since measured numbers lie nowhere.
     """
     one = maps.astype(np.float64)
-    size = np.abs(one)
+    size, seen = np.abs(one), one[..., :n_shown]
     total = size.sum((1, 2, 3))[:, None]
+    shown = np.abs(seen).sum((1, 2, 3))[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = [
             size.sum((1, 2)) / total,
-            np.einsum("nysm,nkys->nk", size, masks) / total,
+            np.einsum("nysm,nkys->nk", np.abs(seen), masks) / shown,
         ]
-    nets = [one.sum((1, 2)), np.einsum("nysm,nkys->nk", one, masks)]
+    nets = [one.sum((1, 2)), np.einsum("nysm,nkys->nk", seen, masks)]
     if maps.shape[3] == 1:
         return np.concatenate([shares[1], nets[1]], axis=1)
     return np.concatenate([*shares, *nets], axis=1)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from screen.explain_settings import ExplainVerb
 from screen.explanation.looking import Looking
-from screen.explanation.measures import Parts
+from screen.explanation.measures import Parts, n_pictures
 from screen.explanation.pictures import CropPainter, Plane, glow, heat, limit_of
 from screen.explanation.sanity import Check, verdict
 from screen.explanation.subjects import Subject
@@ -134,7 +134,7 @@ def _card(page: Page, subject: Subject) -> dict[str, Any]:
         "matched": subject.matched,
         "controls": subject.control_name,
         "averages": _averages(sides, painter, names, page),
-        "cells": [_singles(side, fine) for side in sides],
+        "cells": [_singles(side, fine, n_pictures(names)) for side in sides],
         "stages": _stages(sides),
         "rows": _rows(page, subject.name),
     }
@@ -151,9 +151,10 @@ def _averages(
     crops = [_weighed([v.crop for v in side], side) for side in sides]
     maps = [_weighed([v.map for v in side], side) for side in sides]
     rows = [("average cell", [*map(painter, crops), ""])]
-    rows.append(("average map", _heats([m.sum(2) for m in maps])))
+    shown = n_pictures(names)
+    rows.append(("average map", _heats([m[..., :shown].sum(2) for m in maps])))
     if maps[0].shape[2] > 1:
-        planes = zip(names, range(len(names)), strict=True)
+        planes = zip(names[:shown], range(shown), strict=True)
         rows += [
             (f"map in {name}", _heats([m[..., k] for m in maps])) for name, k in planes
         ]
@@ -172,15 +173,17 @@ def _weighed(planes: Sequence[Plane], views: Sequence[WellView]) -> Plane:
     return np.asarray(np.mean(planes, axis=0, dtype=np.float64), np.float32)
 
 
-def _singles(side: Sequence[WellView], painter: CropPainter) -> list[dict[str, str]]:
+def _singles(
+    side: Sequence[WellView], painter: CropPainter, shown: int
+) -> list[dict[str, str]]:
     cells = [s for v in side[:1] for s in v.singles]
     if not cells:
         return []
-    limit = limit_of([s.map.sum(2) for s in cells])
+    limit = limit_of([s.map[..., :shown].sum(2) for s in cells])
     return [
         {
             "crop": painter(s.crop),
-            "map": heat(s.map.sum(2), limit),
+            "map": heat(s.map[..., :shown].sum(2), limit),
             "answer": f"{s.answer:+.2f}",
         }
         for s in cells

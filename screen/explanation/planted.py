@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from screen.explain_settings import ExplainVerb
 from screen.explanation.looking import Looking, method_of
+from screen.explanation.measures import n_pictures
 from screen.explanation.sanity import (
     LEAST_CUE_SHARE,
     Check,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CUE_SHARE = 8  # a cue is a square of an eighth of the crop's side
 BRIGHTNESS = 1.5
+LEAST_LIGHT = 1e-3
 N_TESTED = 64
 LEAST_CROPS = 100
 EPOCHS = 24
@@ -31,21 +33,24 @@ MOST_PARAMETERS = 30_000_000
 
 
 def plant(
-    crops: Crops, labels: NDArray[np.int64], seed: int
+    crops: Crops, labels: NDArray[np.int64], seed: int, n_shown: int | None = None
 ) -> tuple[Crops, NDArray[np.bool_]]:
     """Crops [n s s c] of label 1 with a bright square at a place of its own, and where
-    it is [n s s]. It is added to all channels, brighter than nearly every pixel."""
+    it is [n s s]. It is added to the first ``n_shown`` channels (None: all), brighter
+    than nearly every pixel."""
     rng = np.random.default_rng(seed)
     marked = crops.copy()
     n, side = crops.shape[:2]
     px = max(2, side // CUE_SHARE)
     light = BRIGHTNESS * np.quantile(np.abs(crops), 0.995, axis=(0, 1, 2))
+    light = np.maximum(light, LEAST_LIGHT)
+    light[n_shown or len(light) :] = 0.0
     cue = np.zeros((n, side, side), np.bool_)
     corners = rng.integers(1, side - px, (n, 2))
     for row in np.flatnonzero(labels):
         y, x = corners[row]
         cue[row, y : y + px, x : x + px] = True
-    marked[cue] += np.maximum(light, 1e-3).astype(np.float32)
+    marked[cue] += light.astype(np.float32)
     return marked, cue
 
 
@@ -67,7 +72,10 @@ def planted_cue(
         )
     module, accuracy = taught(spec, crops[N_TESTED:], settings.seed)
     tested, cue = plant(
-        crops[:N_TESTED], np.ones(N_TESTED, np.int64), settings.seed + 1
+        crops[:N_TESTED],
+        np.ones(N_TESTED, np.int64),
+        settings.seed + 1,
+        n_pictures(spec.channels),
     )
     return judged(settings, looking, module, tested, cue, accuracy)
 
@@ -79,7 +87,7 @@ def taught(spec: ModelSpec, crops: Crops, seed: int) -> tuple[nnx.Module, float]
 
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(len(crops)) % 2).astype(np.int64)
-    marked, _ = plant(crops, labels, seed)
+    marked, _ = plant(crops, labels, seed, n_pictures(spec.channels))
     plan = FitPlan(
         network=spec.architecture,
         network_width=spec.width,
