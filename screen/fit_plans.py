@@ -48,16 +48,28 @@ def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
 
 
 def check_network(settings: TrainVerb) -> None:
-    """Raise InputError (NETWORK_INVALID) when the network takes no crops of this size."""
+    """Raise InputError (NETWORK_INVALID) when the network takes no crops of this size, or
+    reads numbers that the cells of a campaign do not come with."""
     import jax
     from flax import nnx
 
-    from kernels.networks import build
+    from kernels.networks import NETWORKS, build
 
     n = settings.network
+    n_channels = 1 + NETWORKS[n.name].n_numbers
+    if n_channels > 1 and settings.campaign:
+        problem = Problem(
+            "NETWORK_INVALID",
+            f"network={n.name}",
+            "it reads numbers measured on masked cells",
+            "cells of a campaign come as pictures alone",
+            "choose another network",
+        )
+        raise InputError(problem)
 
     def built() -> nnx.Module:
-        return build(n.name, 1, n.crop_px, key=jax.random.key(0), width=n.width)
+        key = jax.random.key(0)
+        return build(n.name, n_channels, n.crop_px, key=key, width=n.width)
 
     try:
         nnx.eval_shape(built)
