@@ -12,7 +12,6 @@ from screen.baselines.hand_features import FEATURES
 
 PLANE = "features"
 FEW = 1e-3  # added before a logarithm
-LIMIT = 3.0  # no cell is farther from the middle, in units
 
 Table = NDArray[np.float64]
 
@@ -82,7 +81,8 @@ PLAIN: dict[str, tuple[float, float]] = {
 
 
 def in_units(features: Table) -> NDArray[np.float32]:
-    """Features f64[n f] as distances f32[n f] from a usual nucleus, -3 to 3."""
+    """Features f64[n f] as distances f32[n f] from a usual nucleus; far ones by
+    their logarithm (arcsinh), so that a fragment is odd but not overwhelming."""
     told = np.empty(features.shape, np.float32)
     for column, name in enumerate(FEATURES):
         is_log = name in LOGARITHMIC
@@ -90,7 +90,7 @@ def in_units(features: Table) -> NDArray[np.float32]:
         values = features[:, column]
         if is_log:
             values = np.log(FEW + np.maximum(values, 0))
-        told[:, column] = np.clip((values - middle) / unit, -LIMIT, LIMIT)
+        told[:, column] = np.arcsinh((values - middle) / unit)
     return told
 
 

@@ -15,7 +15,6 @@ N_READ = 64  # what the numbers come to
 HIDDEN_DROPPED = 0.3
 NUMBERS_DROPPED = 0.1
 NUMBERS_NOISE = 0.1
-SILENT = 1 / 3  # of the crops, each of the two paths
 
 
 class CompactWide(nnx.Module):
@@ -24,10 +23,8 @@ class CompactWide(nnx.Module):
 
     A dense layer reads the numbers, and the head sees what the convolutions saw, what
     that layer made of the numbers, and the numbers themselves (wide and deep: Cheng and
-    others, DLRS 2016). With a key the numbers are noisy, a part of everything drops out,
-    and for two crops in three the picture or the numbers are silent and the other
-    counts twice, so that each comes to stand by itself (ModDrop: Neverova and others,
-    PAMI 2016); without one nothing is random.
+    others, DLRS 2016). With a key the numbers are noisy and a part of everything drops
+    out; without one nothing is random.
     """
 
     def __init__(
@@ -91,15 +88,9 @@ class CompactWide(nnx.Module):
         maps, numbers = x[:, : -self.n_numbers], x[:, -self.n_numbers :]
         seen, read = relu(self.seen(maps)), relu(self.read(numbers))
         if key is not None:
-            first, second, which = jax.random.split(key, 3)
-            part = jax.random.uniform(which, (x.shape[0], 1), x.dtype)
-            share = jnp.where(
-                part < SILENT, 0.0, jnp.where(part < 2 * SILENT, 2.0, 1.0)
-            )
-            share = share.astype(x.dtype)
-            seen = share * _dropped(seen, first, HIDDEN_DROPPED)
-            read = (2.0 - share) * _dropped(read, second, HIDDEN_DROPPED)
-            numbers = (2.0 - share) * numbers
+            first, second = jax.random.split(key)
+            seen = _dropped(seen, first, HIDDEN_DROPPED)
+            read = _dropped(read, second, HIDDEN_DROPPED)
         return jnp.concatenate([seen, read, numbers], axis=-1)
 
     def embed(
