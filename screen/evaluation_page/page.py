@@ -163,10 +163,10 @@ def _measures(told: dict[str, Any]) -> list[dict[str, str]]:
 def _lead(told: dict[str, Any]) -> str:
     scheme, n = told["scheme"], told["data"]["n_features"]
     low, high = scheme["times_tested"]
-    often = f"{low}" if low == high else f"{low} to {high}"
+    often = "once" if low == high == 1 else f"{low} to {high} times; the mean counts"
     return (
         f"Every crop is scored by learners that saw no crop of its {told['data']['group']};"
-        f" it is tested {often} times and its scores are averaged. The plain learners read"
+        f" it is tested {often}. The plain learners read"
         f" {n} hand-made features in the same folds. Intervals cover"
         f" {scheme['level']:.0%}."
     )
