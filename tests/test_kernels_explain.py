@@ -374,7 +374,12 @@ def test_what_the_weights_expect_of_pictures_comes_before_the_network() -> None:
 WITHOUT_MAPS = {"compact_wide"}  # its numbers go through every stage
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+SLOW = {"resnet50": [pytest.mark.slow]}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=SLOW.get(n, [])) for n in NETWORKS]
+)
 def test_every_network_of_the_registry_can_be_explained(name: str) -> None:
     side = max(32, NETWORKS[name].crop_px // 4)
 

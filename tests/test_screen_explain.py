@@ -1,6 +1,6 @@
 """Explaining: matched wells, honest intervals, exact pixels, and checks that can fail."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,22 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_screen(root / "campaign", PLATES)
     write_model(root / "model", spec_of())
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_finder() -> Iterator[None]:
+    """The finder compiled once for all tests: every verb would compile its own."""
+    compiled: dict[Any, Any] = {}
+    usual = CampaignCells._finder
+
+    def shared(self: CampaignCells, pixels: NDArray[Any]) -> Any:
+        key = (repr(self.spec.finder), pixels.shape, pixels.dtype.name)
+        if key not in compiled:
+            compiled[key] = usual(self, pixels)
+        return compiled[key]
+
+    with mock.patch.object(CampaignCells, "_finder", shared):
+        yield
 
 
 def explain(place: Path, out: Path, *more: str) -> Any:
