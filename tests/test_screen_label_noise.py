@@ -56,6 +56,7 @@ def judged(correction: str) -> tuple[float, float, float]:
     return accuracy, brier, abs(mean - float(true.mean()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correction", ["forward", "bags"])
 def test_a_corrected_fit_tells_cells_better_and_is_surer_of_what_is_right(
     correction: str,

@@ -84,6 +84,7 @@ def test_grades_are_learnt_and_their_probabilities_add_up(
     assert [step._cache_size() for step in made] == [1]
 
 
+@pytest.mark.slow
 def test_three_classes_are_learnt_with_rare_ones_as_heavy() -> None:
     labels = np.repeat([0, 1, 2], [80, 20, 8])
     crops = spots(np.array([0.0, 2.0, -2.0])[labels], 0)
@@ -95,6 +96,7 @@ def test_three_classes_are_learnt_with_rare_ones_as_heavy() -> None:
     ] * 3
 
 
+@pytest.mark.slow
 def test_values_come_back_in_their_own_unit() -> None:
     values = np.random.default_rng(1).uniform(0, 1, 160)
     years = 60.0 + 20.0 * values
@@ -142,6 +144,7 @@ def first_key(seed: int) -> jax.Array:
     return jax.random.split(jax.random.key(int(words[0])))[0]
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_with_weights_of_full_width() -> None:
     crops, labels = lesson()
     fitted = fit(crops, labels, replace(PLAN, precision="bfloat16"))
@@ -167,15 +170,13 @@ def test_a_fit_begins_from_given_weights_and_leaves_them_alone() -> None:
 
 
 def test_weights_of_another_network_or_none_at_all_are_refused() -> None:
-    crops, labels = lesson()
-    other = nnx.state(
-        fit(crops, labels, replace(PLAN, network_width=0.5, epochs=1)).module
-    )
+    state = nnx.state(plain().module)
+    other = jax.tree.map(lambda w: np.asarray(w)[..., :1], state)
     with pytest.raises(InputError, match="MODEL_INVALID"):
-        fit(crops, labels, PLAN, start=other)
-    holed = jax.tree.map(lambda w: w.at[(0,) * w.ndim].set(np.nan), other)
+        fit(*lesson(), PLAN, start=other)
+    holed = jax.tree.map(lambda w: np.full(w.shape, np.nan, np.float32), state)
     with pytest.raises(InputError, match="MODEL_INVALID first weights: NaN or Inf in"):
-        fit(crops, labels, replace(PLAN, network_width=0.5), start=holed)
+        fit(*lesson(), PLAN, start=holed)
 
 
 def test_a_fit_stops_when_watched_groups_get_worse_and_gives_the_best_weights() -> None:
@@ -338,6 +339,7 @@ fit(*lesson(), PLAN, checkpoint=Path(sys.argv[1]), on_epoch=end)
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "fold.safetensors"
     root = Path(__file__).parents[1]
