@@ -274,6 +274,7 @@ def real_score(
         folder: str
         sha256: str
         minibatch: int
+        device: str
 
         def __call__(self) -> NumpyScorer:
             return NumpyScorer()
