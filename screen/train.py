@@ -17,7 +17,7 @@ def run(settings: TrainVerb, on_judged: OnJudged = ignore) -> Outcome:
     ``on_judged`` is told the measure so far after each fold, and may raise to stop.
     Raises InputError before any compute when the data do not allow it.
     """
-    from screen.devices import device_for
+    from screen.devices import device_for, precision_note
 
     device = device_for(settings.device)
     check_network(settings)
@@ -32,4 +32,6 @@ def run(settings: TrainVerb, on_judged: OnJudged = ignore) -> Outcome:
         taught = run_wells(settings, on_judged)
     seconds = time.perf_counter() - begun
     write_training(Path(taught.paths[0]).parent, settings, taught, seconds=seconds)
-    return Outcome(0, f"{taught.words}\n  taught on {device}", taught.paths)
+    note = precision_note(settings.fit.precision, device)
+    words = f"{taught.words}\n  taught on {device}" + (f"; {note}" if note else "")
+    return Outcome(0, words, taught.paths)
