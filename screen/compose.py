@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from screen.command_line import Job, parse
 from screen.errors import refusal
+from screen.keys import EXPERIMENT
 from screen.paths import conf_dir
 from screen.settings import VERBS
 from screen.values import Value
@@ -28,8 +29,33 @@ def register() -> None:
 def overrides_of(job: Job) -> list[str]:
     """A job in Hydra's grammar, text quoted so that it stays what was typed."""
     groups = [f"{name}={option}" for name, option in job.groups.items()]
+    values = _typed_options(job) | job.values
 
-    return groups + [f"{path}={_spelt(value)}" for path, value in job.values.items()]
+    return groups + [f"{path}={_spelt(value)}" for path, value in values.items()]
+
+
+def _typed_options(job: Job) -> dict[str, Value]:
+    """What the options typed beside an experiment set, key by key: the experiment's
+    own values are merged after its groups and would outweigh them."""
+    if not job.groups.get(EXPERIMENT):
+        return {}
+    found: dict[str, Value] = {}
+    for name, option in job.groups.items():
+        if name != EXPERIMENT:
+            path = conf_dir() / name / f"{option}.yaml"
+            check_options([path])
+            found |= _leaves(yaml.safe_load(path.read_text(encoding="utf-8")), name)
+    return found
+
+
+def _leaves(node: dict[str, Any], prefix: str) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for name, value in node.items():
+        if isinstance(value, dict):
+            found |= _leaves(value, f"{prefix}.{name}")
+        else:
+            found[f"{prefix}.{name}"] = value
+    return found
 
 
 def _spelt(value: Value) -> str:

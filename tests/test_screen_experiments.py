@@ -164,6 +164,17 @@ SHORT = {
 }  # fmt: skip
 
 
+def test_a_group_typed_beside_an_experiment_outweighs_it() -> None:
+    """Else network=compact would still be a VGG-16 of 256 pixels."""
+    words = ["experiment=als_ipsc", "crops=c"]
+    usual = settings_of("train", words).network
+    assert (usual.name, usual.crop_px) == ("vgg16", 256)
+    typed = settings_of("train", [*words, "network=compact", "network.bin=2"])
+    assert (typed.network.name, typed.network.crop_px) == ("compact", 32)
+    assert typed.network.bin == 2
+    assert typed.optimizer.name == "sgd"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHORT)
 def test_an_experiment_on_crops_runs_in_its_short_form(
@@ -181,7 +192,7 @@ def test_an_experiment_on_crops_runs_in_its_short_form(
     assert made.code == 0, made.text
     assert ended.code == 0, ended.text
     assert told["head"]["kind"] == ("regression" if name == "xray_age" else "classes")
-    assert {"network", "random_forest"} <= set(told["scorers"])
+    assert {"network", "forest"} <= set(told["scorers"])
     assert set(told["data"]["groups"]) == set(
         pl.read_csv(crops / "crops.csv")[RECIPES[name]["crops_group"]]
     )
