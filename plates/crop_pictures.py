@@ -106,7 +106,9 @@ def decoded(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
     or ValueError when they do not decode."""
     with Image.open(io.BytesIO(data)) as picture:
         bits = MODES[picture.mode][1] if picture.mode in MODES else 8
-        return np.asarray(picture, np.uint16 if bits == 16 else np.uint8)
+        if bits == 16:
+            return np.asarray(picture, np.uint16)
+        return np.asarray(picture, np.uint8)
 
 
 def reason(error: Exception) -> tuple[str, str]:

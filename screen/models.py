@@ -140,8 +140,8 @@ def _spec(text: dict[str, Any]) -> ModelSpec:
         NetworkSpec(**{**n, "learnt": tuple((p, w) for p, w in n["learnt"])})
         for n in text.pop("networks")
     )
-    names = {key: tuple(text.pop(key)) for key in ("channels", "classes")}
-    return ModelSpec(**text, **names, networks=networks)
+    channels, classes = tuple(text.pop("channels")), tuple(text.pop("classes"))
+    return ModelSpec(**text, channels=channels, classes=classes, networks=networks)
 
 
 def migrate_1_to_2(text: dict[str, Any]) -> dict[str, Any]:

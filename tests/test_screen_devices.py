@@ -40,7 +40,7 @@ def test_a_gpu_that_is_absent_is_refused() -> None:
 
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(ValueError, match="no device 'npu'; known: auto, cpu, gpu"):
-        device_for("npu")  # type: ignore[arg-type]
+        device_for("npu")
 
 
 @pytest.mark.parametrize(

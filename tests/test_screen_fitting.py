@@ -91,5 +91,5 @@ def test_crops_that_are_no_numbers_are_refused_before_anything_is_taught(
 def test_a_loss_that_is_no_number_stops_the_fit() -> None:
     crops, labels = _lesson()
     wild = replace(PLAN, optimizer="sgd", learning_rate=1e30, clip_norm=0.0)
-    with pytest.raises(FloatingPointError, match="TRAINING_DIVERGED.*in epoch 1"):
+    with pytest.raises(FloatingPointError, match=r"TRAINING_DIVERGED.*in epoch 1"):
         fit(crops, labels, wild)

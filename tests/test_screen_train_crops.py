@@ -24,7 +24,7 @@ from screen.training_groups import FitSettings
 
 PX = 32
 BATCH = 128  # more than any fold has crops: as many steps for each, so one compilation
-TWO = {"scheme": "folds", "n_folds": 2, "resamples": 100}
+TWO: dict[str, Any] = {"scheme": "folds", "n_folds": 2, "resamples": 100}
 
 Draw = Callable[[np.random.Generator, int], NDArray[np.uint8]]
 
