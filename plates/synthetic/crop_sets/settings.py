@@ -10,12 +10,12 @@ class DonorSettings:
     Raises ValueError, naming the setting, when a value cannot make a set.
     """
 
-    n_donors: int = 24  # donors of each kind, patients and controls
+    n_donors: int = 30  # donors of each kind, patients and controls
     n_cells: int = 60  # cells of a donor
     crop_px: int = 40  # side of a crop, pixels
     class_effect: float = 1.35  # distance of the kinds in each of two traits, cell sd
     donor_effect: float = 2.5  # spread of donors in four other traits, cell sd
-    donor_overlap: float = 0.3  # spread of donors in the traits of the kinds, cell sd
+    donor_overlap: float = 1.2  # spread of donors in the traits of the kinds, cell sd
     noise: float = 2.0  # sd of the camera noise, grey values
 
     def __post_init__(self) -> None:
