@@ -46,7 +46,8 @@ bench: $(V)/.ok ## run every bench (BENCH_ARGS=--quick for a short look)
 docs: $(V)/.ok ## write docs/codes.md from the registry of codes
 	@$(BIN)/python -m screen.codes_page
 
-soak: $(V)/.ok ## spoil real plate maps at random, long (SOAK=345 for a short one)
+soak: $(V)/.ok ## the long tests, then real plate maps spoilt at random (SOAK=345 for fewer)
+	@$(BIN)/python -m pytest -q -m long
 	@$(BIN)/python -m tests.soak_maps $(SOAK)
 
 interop: $(V)/.ok ## our plates in other tools' readers, in an environment of their own

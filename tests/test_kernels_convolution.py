@@ -230,7 +230,12 @@ def test_pools_are_the_librarys(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "crop_px"), [("sesmo", 30), ("vgg16", 40), ("resnet18", 40)]
+    ("name", "crop_px"),
+    [
+        ("sesmo", 30),
+        pytest.param("vgg16", 40, marks=pytest.mark.long),
+        pytest.param("resnet18", 40, marks=pytest.mark.long),
+    ],
 )
 def test_whole_networks_are_those_of_the_library(
     name: str, crop_px: int, monkeypatch: pytest.MonkeyPatch

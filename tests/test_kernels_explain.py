@@ -374,7 +374,7 @@ def test_what_the_weights_expect_of_pictures_comes_before_the_network() -> None:
 WITHOUT_MAPS = {"compact_wide"}  # its numbers go through every stage
 
 
-SLOW = {"resnet50": [pytest.mark.slow]}
+SLOW = {"resnet50": [pytest.mark.long]}
 
 
 @pytest.mark.parametrize(

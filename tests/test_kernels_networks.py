@@ -252,6 +252,7 @@ def test_networks_export_without_a_call_back_to_the_host(name: str) -> None:
     assert exported.out_avals[0].shape == (2, 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["resnet18"])
 def test_every_weight_learns(name: str) -> None:
     def slopes(network: Any, x: jax.Array) -> Any:

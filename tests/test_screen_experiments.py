@@ -175,8 +175,14 @@ def test_a_group_typed_beside_an_experiment_outweighs_it() -> None:
     assert typed.optimizer.name == "sgd"
 
 
+LONG = sorted(SHORT.keys() - {"two_colour"})
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize(
+    "name",
+    ["two_colour", *(pytest.param(n, marks=pytest.mark.long) for n in LONG)],
+)
 def test_an_experiment_on_crops_runs_in_its_short_form(
     name: str, tmp_path: Path
 ) -> None:

@@ -52,7 +52,8 @@ def results(run: Path) -> dict[str, bytes]:
 def events(run: Path) -> list[tuple[str, str, str]]:
     """(event, plate, well) of every whole line so far."""
     path = run / "events.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    text = path.read_text() if path.exists() else ""
+    lines = text[: text.rfind("\n") + 1].splitlines()  # the last one may be half there
     found = [json.loads(line) for line in lines]
     return [(e["event"], e.get("plate", ""), e.get("well", "")) for e in found]
 
