@@ -16,6 +16,7 @@ import polars as pl
 from plates.campaign_checks import CampaignProblems, compare_stores, match_plates
 from plates.campaign_checks import PlateEntry as PlateEntry
 from plates.compounds import Library
+from plates.json_text import strict_json
 from plates.maps import PlateMap
 from plates.problems import InputError
 from plates.store import Plate, open_plate
@@ -107,7 +108,7 @@ def write_campaign(
     root.mkdir(parents=True, exist_ok=True)
     partial = root / f".{CAMPAIGN_FILE}.{os.getpid()}.partial"
     with partial.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write(strict_json(content, indent=2, ensure_ascii=False))
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, root / CAMPAIGN_FILE)

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from plates.identities import identities
+from plates.json_text import strict_json
 from plates.killable import KillablePool
 from plates.library_files import Source, from_table, read_source
 from plates.library_rows import SCHEMA as SCHEMA
@@ -105,7 +106,7 @@ class Library:
             "sha256": self.sha256(),
         }
         table = self.frame.to_arrow()
-        table = table.replace_schema_metadata({_META: json.dumps(about)})
+        table = table.replace_schema_metadata({_META: strict_json(about)})
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         pq.write_table(table, temporary)
         temporary.replace(path)

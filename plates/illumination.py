@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from plates.json_text import strict_json
 from plates.planes import PlaneError
 from plates.problems import InputError, Problem
 from plates.readers import tiff
@@ -91,7 +92,7 @@ def write_profile(
         "field_shape": list(spec.field_shape),
         "n_fields": list(n_fields),
     }
-    (folder / FACTS).write_text(json.dumps(facts))
+    (folder / FACTS).write_text(strict_json(facts))
 
 
 def read_profile(plate: Plate) -> Profile:

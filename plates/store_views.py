@@ -1,13 +1,13 @@
 """A whole plate at once: as one lazy array, and as one fingerprint."""
 
 import hashlib
-import json
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plates.json_text import strict_json
 from plates.shard import ShardError, decode_index
 from plates.store_fields import read_field, read_stack
 from plates.store_metadata import LEVEL, SHARD
@@ -62,7 +62,7 @@ def plate_sha256(plate: Plate) -> str:
         assert isinstance(plate, OtherPlate)
         return other_sha256(plate)
     digest = hashlib.sha256((plate.path / "zarr.json").read_bytes())
-    digest.update(json.dumps(_omitted_rows(plate)).encode())
+    digest.update(strict_json(_omitted_rows(plate)).encode())
     digest.update(plate.array_json)
     for well in plate.wells:
         for field in plate.fields(well):

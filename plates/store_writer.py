@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from plates.json_text import strict_json
 from plates.problems import InputError, Problem
 from plates.store_metadata import (
     INGEST,
@@ -206,7 +207,7 @@ def _refuse_existing(path: Path) -> None:
 
 
 def _dump(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False).encode()
+    return strict_json(content, ensure_ascii=False).encode()
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

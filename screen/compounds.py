@@ -1,11 +1,11 @@
 """The compound table: one row per compound, line and time, tested, classed, joined to the library and ranked."""
 
-import json
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from plates.json_text import strict_json
 from screen.chemistry import with_library
 from screen.judgement import (
     DoseRow,
@@ -95,7 +95,7 @@ def _row(
         "lead": e.verdict.lead if e.verdict is not None else None,
         "flags": ";".join(sorted(flags)),
         "why": why_text(e, decision),
-        "doses": json.dumps(doses),
+        "doses": strict_json(doses),
     }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from plates.json_text import strict_json
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Events:
     def write(self, event: str, **facts: object) -> None:
         """Append one event with its time (UTC) and facts."""
         line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds")}
-        text = json.dumps({**line, "event": event, **facts}, default=str) + "\n"
+        text = strict_json({**line, "event": event, **facts}, default=str) + "\n"
         flags = os.O_CREAT | os.O_APPEND | os.O_WRONLY
         descriptor = os.open(self.run / "events.jsonl", flags, 0o666)
         try:

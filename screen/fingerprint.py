@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from plates.json_text import strict_json
 from plates.store import Plate, plate_sha256
 from screen.cell_centres import CentreSource
 from screen.durable import fsync_folder
@@ -108,7 +109,7 @@ def keep_fingerprint(run: Path, facts: dict[str, Any], *, new_run: bool) -> str:
 def digest(facts: dict[str, Any]) -> str:
     """The sha256 of the facts that all plates share: adding a plate leaves it as it is."""
     shared = {k: v for k, v in facts.items() if k != "plates"}
-    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(strict_json(shared, sort_keys=True).encode()).hexdigest()
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -127,7 +128,7 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value) if not isinstance(value, str) else value
+    text = strict_json(value) if not isinstance(value, str) else value
     return text if len(text) <= 40 else f"{text[:12]}…"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plates.json_text import strict_json
 from screen.fit_plans import fit_plan
 from screen.folds import Fold
 from screen.pretrained import Pretrained
@@ -43,7 +43,7 @@ def fit_fold(
     metrics = (out / "metrics.jsonl").open("a" if number else "w")
 
     def on_epoch(told: dict[str, float]) -> None:
-        metrics.write(json.dumps({"network": fold.name, **told}) + "\n")
+        metrics.write(strict_json({"network": fold.name, **told}) + "\n")
         metrics.flush()
         advance(1, fold.name)
 

@@ -35,6 +35,7 @@ TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name anothe
 WEIGHTS_LEAK | REFUSE | REFUSED | the weights learnt from the wells they would be judged by | begin from weights of other plates
 NETWORK_INVALID | REFUSE | REFUSED | the network takes no crops of this size | change network.crop_px
 TRAINING_INVALID | REFUSE | REFUSED | the folder holds no finished training | name folders of trained models
+TRAINING_UNJUDGED | REFUSE | REFUSED | the training held out nothing to judge it by | hold wells out, as split=halves does
 COMPARE_NONE | REFUSE | REFUSED | there is no model to rank | name folders of trained models
 COMPARE_METRICS | REFUSE | REFUSED | the models were judged by different measures | compare them apart
 COMPARE_DATA | REFUSE | REFUSED | the models learnt from different data | compare them apart

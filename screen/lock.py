@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from plates.json_text import strict_json
 from screen.errors import refusal
 
 
@@ -53,7 +53,7 @@ def run_lock(run: Path, *, force: bool = False) -> Iterator[None]:
         raise LockedError(f"{run} must be free, but is locked by {owner}") from None
     try:
         os.ftruncate(descriptor, 0)
-        owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid()})
+        owner = strict_json({"host": socket.gethostname(), "pid": os.getpid()})
         os.write(descriptor, owner.encode())
         yield
     finally:

@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from plates.json_text import strict_json
 from plates.problems import InputError, Problem
 from screen.durable import write_whole
 
@@ -104,7 +105,7 @@ def save_model(
         networks.append({**asdict(network), "sha256": hashlib.sha256(data).hexdigest()})
     text = {"schema": SCHEMA, **asdict(spec), "networks": networks}
     path = folder / SPEC_FILE
-    write_whole(path, (json.dumps(text, indent=1, sort_keys=True) + "\n").encode())
+    write_whole(path, (strict_json(text, indent=1, sort_keys=True) + "\n").encode())
     return path
 
 

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from plates.json_text import strict_json
 from screen.durable import write_whole
 from screen.errors import Refusal, refusal
 
@@ -52,7 +53,7 @@ def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON whole or not at all, keys sorted, one to a line."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, default=str) + "\n")
+    write_text(path, strict_json(value, indent=1, sort_keys=True, default=str) + "\n")
 
 
 def redacted_text(text: str) -> str:
@@ -172,7 +173,7 @@ def _files(run: Path) -> Iterator[str]:
 
 def _seal(manifest: Mapping[str, Any]) -> str:
     content = {name: value for name, value in manifest.items() if name != "sha256"}
-    text = json.dumps(content, sort_keys=True, default=str)
+    text = strict_json(content, sort_keys=True, default=str)
 
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -185,20 +186,20 @@ def read_manifest(run: Path) -> dict[str, Any]:
     path = run / FILE
     try:
         manifest = json.loads(path.read_bytes())
-        schema = manifest["schema"]
+        schema, seal = manifest["schema"], _seal(manifest)
     except FileNotFoundError as error:
         why, remedy = (
             "it says what the run holds",
             "score first, or check run= and runs=",
         )
         raise refusal("INPUT_MISSING", path, "no manifest", why, remedy) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path, "it cannot be read") from error
     if schema != SCHEMA:
         why = f"this version reads schema {SCHEMA}"
         remedy = f"use a version that reads schema {schema}"
         raise refusal("SCHEMA_NEWER", path, f"schema {schema}", why, remedy)
-    if manifest.get("sha256") != _seal(manifest):
+    if manifest.get("sha256") != seal:
         raise _damaged(path, "its own checksum does not agree")
     return dict(manifest)
 

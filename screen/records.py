@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plates.json_text import strict_json
+
 SCHEMA = 1
 _MAGIC = b"SENOREC1"
 _DIGEST = 32
@@ -73,7 +75,7 @@ class WellRecord:
 
 def header_json(header: dict[str, Any]) -> str:
     """Canonical JSON: sorted keys, no spaces; NaN and infinity are refused."""
-    return json.dumps(header, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return strict_json(header, sort_keys=True, separators=(",", ":"))
 
 
 def encode(record: WellRecord) -> bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from plates.json_text import strict_json
 from screen.crop_training.heldout import HeldOut
 from screen.crop_training.inputs import Inputs, inputs_of
 from screen.crop_training.job import Job, facts_of, prepared, teacher_of
@@ -134,7 +134,7 @@ def _facts(job: Job, teacher: Teacher, inputs: Inputs, data: str) -> dict[str, A
 
 def _write(out: Path, told: dict[str, Any]) -> tuple[Path, Path]:
     judged, page = out / EVALUATION_FILE, out / PAGE_FILE
-    text = json.dumps(told, indent=1, allow_nan=False)
+    text = strict_json(told, indent=1)
     write_whole(judged, (text + "\n").encode())
     write_whole(page, render(out.name, told).encode())
     return judged, page

@@ -60,18 +60,22 @@ def run_wells(settings: TrainVerb, on_judged: OnJudged) -> Taught:
     return Taught(
         _told(spec, path),
         (path,),
-        _judged(spec),
+        judged_by_cells(spec),
         None,
         data_sha256(campaign, tuple(plates.values()), wells),
         sum(w.size for w in weights[spec.networks[0].name].values()),
     )
 
 
-def _judged(spec: ModelSpec) -> Judged:
-    """The mean cell AUC of the networks, each on control wells it never saw."""
+def judged_by_cells(spec: ModelSpec) -> Judged:
+    """The mean cell AUC of the networks, each on control wells it never saw; without a
+    value where every control well of a state taught."""
     areas = [told["cell_auc"] for told in spec.summary["networks"].values()]
     known = [area for area in areas if area is not None]
-    return Judged("cell AUC", float(np.mean(known)) if known else float("nan"))
+    if not known:
+        why = f"split={spec.split} leaves no control wells of both states to judge by"
+        return Judged("cell AUC", None, why=why)
+    return Judged("cell AUC", float(np.mean(known)))
 
 
 def data_sha256(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from plates.problems import InputError, Problem
 from screen import train
 from screen.command_line import Job, parse
 from screen.compose import settings_from
@@ -47,7 +48,7 @@ def _searched(
     def objective(place: int, values: dict[str, str], told: studies.Told) -> float:
         own = _trial_settings(base, values, folder / "trials" / str(place))
         train.run(own, told)
-        return read_training(Path(own.out)).judged.value
+        return _value_of(Path(own.out))
 
     asked = {k: v for k, v in flat_settings(asdict(settings)).items() if k != "trials"}
     higher = is_higher_better(settings)
@@ -72,6 +73,19 @@ def _searched(
     best = " ".join(spelt(found.best))
     words = f"{shown(table)}\n{counts}; best, trial {found.place}: {best}"
     return Outcome(0, words, (path, folder / studies.TRIALS_FILE))
+
+
+def _value_of(folder: Path) -> float:
+    """The figure of a finished trial; raises InputError (TRAINING_UNJUDGED) for none."""
+    judged = read_training(folder).judged
+    if judged.value is not None:
+        return judged.value
+    why, remedy = (
+        "a search needs a figure",
+        "hold control wells out, as split=halves does",
+    )
+    problem = Problem("TRAINING_UNJUDGED", str(folder), judged.why, why, remedy)
+    raise InputError(problem)
 
 
 def is_higher_better(settings: TrainVerb) -> bool:

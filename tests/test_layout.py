@@ -51,6 +51,14 @@ BANNED_CALLS = {
     "da.from_npy_stack", "os.system", "os.popen",
 }  # fmt: skip
 
+OWN_JSON = {  # where JSON may be made without plates/json_text.py
+    "plates/json_text.py",
+    "plates/tables.py",  # hashed only, of cells that may hold anything
+    "plates/killable.py",  # words for a child process
+    "screen/crop_training/kept_scores.py",  # hashed only
+    "screen/crop_training/rounds.py",  # losses that a fit has found finite
+}
+
 
 @cache
 def _tree(path: Path) -> ast.Module:
@@ -106,6 +114,13 @@ def test_no_code_comes_from_data(path: Path) -> None:
     assert "hydra.utils" not in set(_imports(path))
     assert "allow_pickle=True" not in text
     assert "shell=True" not in text
+
+
+@by_source
+def test_json_is_written_in_one_way(path: Path) -> None:
+    other = {"json.dumps", "json.dump"} & _calls(path)
+
+    assert not other or _name(path) in OWN_JSON
 
 
 @by_source

@@ -26,7 +26,7 @@ from screen.sweeps.trained import (
 from tests.catalogue import run_verb, told
 
 
-def training(name: str, value: float, **changes: Any) -> Training:
+def training(name: str, value: float | None, **changes: Any) -> Training:
     """A training as if read from a disk."""
     settings = {"epochs": 8, "network.name": "compact", **changes.pop("settings", {})}
     one = Training(
@@ -60,6 +60,16 @@ def test_an_error_is_better_low() -> None:
     table = leaderboard(errors)
     assert table["model"].to_list() == ["b", "a"]
     assert "3.000-5.000" in shown(table)
+
+
+def test_what_nothing_was_held_out_for_stands_last_without_a_rank() -> None:
+    judged = Judged("AUC", None, why="split=teaching holds nothing out")
+    table = leaderboard(
+        [training("a", None, judged=judged), training("b", 0.2), training("c", 0.6)]
+    )
+    assert table["model"].to_list() == ["c", "b", "a"]
+    assert table["rank"].to_list() == [1, 2, None]
+    assert "not ranked: a: split=teaching holds nothing out" in shown(table)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +117,25 @@ def test_a_training_comes_back_as_it_was_written(model: Path) -> None:
     assert again.judged == found.judged
 
 
-@pytest.mark.parametrize("fault", ["changed model", "schema", "cut", "absent"])
+def test_a_training_without_a_figure_is_written_as_null(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("{}")
+    judged = Judged("cell AUC", None, why="nothing held out")
+    taught = Taught("words", (tmp_path / "model.json",), judged, None, "d", 7)
+    path = write_training(tmp_path, TrainVerb(campaign="x"), taught, seconds=2.0)
+    assert json.loads(path.read_text())["judged"]["value"] is None
+    assert read_training(tmp_path).judged == judged
+
+
+def test_a_figure_that_is_no_number_is_never_written(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text("{}")
+    judged = Judged("AUC", float("nan"))
+    taught = Taught("words", (tmp_path / "model.json",), judged, None, "d", 7)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_training(tmp_path, TrainVerb(crops="x"), taught, seconds=2.0)
+    assert not (tmp_path / "training.json").exists()
+
+
+@pytest.mark.parametrize("fault", ["changed model", "schema", "cut", "absent", "nan"])
 def test_a_training_that_does_not_fit_its_model_is_refused(
     model: Path, fault: str
 ) -> None:
@@ -117,6 +145,8 @@ def test_a_training_that_does_not_fit_its_model_is_refused(
     elif fault == "schema":
         text = json.loads(path.read_text()) | {"schema": 9}
         path.write_text(json.dumps(text))
+    elif fault == "nan":
+        path.write_text(path.read_text().replace("0.9,", "NaN,"))
     elif fault == "cut":
         path.write_bytes(path.read_bytes()[:50])
     else:
@@ -296,6 +326,24 @@ def test_the_verb_tune_ranks_its_trials_and_goes_on(
     ended = run_verb("compare", f"runs=[{out}]", f"out={tmp_path / 'board'}")
     assert ended.code == 0
     assert (tmp_path / "board" / "leaderboard.csv").exists()
+
+
+def unjudged(settings: TrainVerb, heard: studies.Told) -> Outcome:
+    """A training that held nothing out."""
+    outcome = faked(settings, heard)
+    judged = Judged("AUC", None, why="nothing held out")
+    taught = Taught("words", outcome.paths, judged, None, "d", 7)
+    write_training(Path(settings.out), settings, taught, seconds=1.0)
+    return outcome
+
+
+def test_a_search_without_a_figure_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("screen.train.run", unjudged)
+    words = ["campaign=c", f"out={tmp_path / 's'}", "search=[epochs=range(2,9)]"]
+    ended = run_verb("tune", *words, "trials=2")
+    told(ended, 3, "TUNE_NO_TRIAL", "nothing held out")
 
 
 @pytest.mark.parametrize(

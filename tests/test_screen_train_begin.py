@@ -17,6 +17,7 @@ from screen.leaking_weights import refuse_leaking
 from screen.lessons import Lessons
 from screen.pretrained import Pretrained
 from screen.settings import TrainVerb
+from screen.train_wells import judged_by_cells
 
 WELLS = (AnchorWell("P1", "A01", 0), AnchorWell("P2", "A01", 1))
 
@@ -62,3 +63,16 @@ def test_lessons_are_prepared_as_the_weights_expect() -> None:
     assert expected_of(begun)["kind"] == "keras"
     assert as_expected(lessons, None) is lessons
     assert expected_of(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("areas", "value"), [((0.8, 0.9), 0.85), ((None, 0.9), 0.9), ((None,), None)]
+)
+def test_a_model_is_judged_by_what_was_held_out_alone(
+    areas: tuple[float | None, ...], value: float | None
+) -> None:
+    networks = {f"n{k}": {"cell_auc": area} for k, area in enumerate(areas)}
+    spec = SimpleNamespace(summary={"networks": networks}, split="teaching")
+    found = judged_by_cells(cast(Any, spec))
+    assert found.value == pytest.approx(value)
+    assert ("split=teaching" in found.why) == (value is None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
+
+from plates.json_text import strict_json
 
 # viridis (van der Walt and Smith 2015), Blues and BrBG (ColorBrewer, colour-blind safe)
 VIRIDIS = ("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725")  # fmt: skip
@@ -109,7 +110,7 @@ def text(x: float, y: float, words: str, **attributes: object) -> Markup:
 
 def json_text(data: object) -> Markup:
     """JSON that cannot end its ``<script>`` nor break a line of JavaScript."""
-    plain = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    plain = strict_json(data, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         plain = plain.replace(character, f"\\u{ord(character):04x}")
     return Markup(plain)

@@ -27,25 +27,24 @@ FIXED = (
     "best_baseline",
     "n_parameters",
     "seconds",
+    "why",
 )
 
 
 def leaderboard(trainings: Sequence[Training]) -> pl.DataFrame:
     """A row a training, the best first, with every setting in which they differ.
 
-    Ties are ordered by size, then by folder. Raises InputError (COMPARE_METRICS) when
+    Ties are ordered by size, then by folder; a training without a value stands last
+    and has no rank, and ``why`` says what kept it from being judged. Raises InputError (COMPARE_METRICS) when
     they were judged by different measures, and (COMPARE_DATA) when on different data:
     such figures do not stand in one order.
     """
     _refuse_unlike(trainings)
-    sign = -1 if trainings[0].judged.is_higher_better else 1
-    ranked = sorted(
-        trainings, key=lambda t: (sign * t.judged.value, t.n_parameters, str(t.model))
-    )
+    ranked = sorted(trainings, key=_order)
     differing = varied(ranked)
     rows = [
         {
-            "rank": rank,
+            "rank": None if one.judged.value is None else rank,
             "model": str(one.model),
             "metric": one.judged.metric,
             "value": one.judged.value,
@@ -54,11 +53,18 @@ def leaderboard(trainings: Sequence[Training]) -> pl.DataFrame:
             "best_baseline": None if one.baseline is None else one.baseline.value,
             "n_parameters": one.n_parameters,
             "seconds": one.seconds,
+            "why": one.judged.why,
             **{key: _cell(one.settings.get(key)) for key in differing},
         }
         for rank, one in enumerate(ranked, 1)
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _order(one: Training) -> tuple[bool, float, int, str]:
+    value, sign = one.judged.value, -1 if one.judged.is_higher_better else 1
+    standing = 0.0 if value is None else sign * value
+    return value is None, standing, one.n_parameters, str(one.model)
 
 
 def varied(trainings: Sequence[Training]) -> tuple[str, ...]:
@@ -98,12 +104,11 @@ def shown(table: pl.DataFrame, *, width: int = 160, most: int = 40) -> str:
     sheet.add_column("model", overflow="fold")
     for row in table.head(most).iter_rows(named=True):
         interval = "-" if row["low"] is None else f"{row['low']:.3f}-{row['high']:.3f}"
-        baseline = row["best_baseline"]
         sheet.add_row(
-            str(row["rank"]),
-            f"{row['value']:.4f}",
+            "-" if row["rank"] is None else str(row["rank"]),
+            _figure(row["value"]),
             interval,
-            "-" if baseline is None else f"{baseline:.4f}",
+            _figure(row["best_baseline"]),
             f"{row['n_parameters']:,}",
             f"{row['seconds']:.0f}",
             *(str(row[c]) for c in extra),
@@ -113,7 +118,13 @@ def shown(table: pl.DataFrame, *, width: int = 160, most: int = 40) -> str:
     with console.capture() as text:
         console.print(sheet)
     more = f"and {table.height - most} more rows\n" if table.height > most else ""
-    return (text.get() + more).rstrip("\n")
+    unjudged = table.filter(pl.col("value").is_null()).select("model", "why").rows()
+    reasons = "".join(f"not ranked: {model}: {why}\n" for model, why in unjudged)
+    return (text.get() + more + reasons).rstrip("\n")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _refuse_unlike(trainings: Sequence[Training]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from plates.json_text import strict_json
 from plates.problems import InputError, Problem
 from screen.errors import refusal
 from screen.sheets import write_csv
@@ -68,9 +69,9 @@ def opened(
         )
         before = study.user_attrs.get(ASKED)
         if before is None:
-            study.set_user_attr(ASKED, json.dumps(asked, sort_keys=True))
+            study.set_user_attr(ASKED, strict_json(asked, sort_keys=True))
         else:
-            _refuse_other(folder, json.loads(before), json.loads(json.dumps(asked)))
+            _refuse_other(folder, json.loads(before), json.loads(strict_json(asked)))
         yield study
     finally:
         storage.remove_session()

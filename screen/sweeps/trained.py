@@ -27,15 +27,17 @@ def ignore(step: int, value: float) -> None:
 class Judged:
     """How a model did on groups it never saw, by one measure with its interval.
 
+    ``value`` is None where nothing was held out to judge by, and ``why`` says so;
     ``low`` and ``high`` are None where no interval is possible; ``is_higher_better``
     says which end of the measure wins.
     """
 
     metric: str
-    value: float
+    value: float | None
     low: float | None = None
     high: float | None = None
     is_higher_better: bool = True
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def read_training(folder: Path) -> Training:
     is none, it is of another schema, or the model beside it is another one."""
     path = folder / FILE
     try:
-        text = json.loads(path.read_bytes())
+        text = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
         if text.pop("schema") != SCHEMA:
             raise _invalid(path, f"not of schema {SCHEMA}")
         judged, baseline = text.pop("judged"), text.pop("baseline")
@@ -111,6 +113,10 @@ def read_training(folder: Path) -> Training:
     if found != training.model_sha256:
         raise _invalid(path, f"the model beside it is {found[:12]}…, another one")
     return training
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 def find_trainings(folders: list[Path]) -> list[Training]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from plates.json_text import strict_json
 from plates.problems import InputError, Problem
 from screen.durable import write_whole
 from screen.teaching.lesson import Lesson
@@ -52,7 +53,7 @@ def identity_of(
         "weights": lesson.weights,
         "bags": lesson.bags,
     }
-    text = json.loads(json.dumps(asdict(plan)))
+    text = json.loads(strict_json(asdict(plan)))
     return Identity(text, _sum_of({**given, **others}))
 
 
@@ -81,7 +82,7 @@ class Store:
     def write(self, snapshot: Snapshot) -> None:
         """Write or replace the file whole, on the disk itself."""
         text = {"schema": SCHEMA, **asdict(self.identity), **snapshot.facts}
-        facts = json.dumps(text)
+        facts = strict_json(text)
         arrays = {k: np.asarray(v, order="C") for k, v in snapshot.arrays.items()}
         metadata = {"fit": facts, "sha256": _sealed(arrays, facts)}
         write_whole(self.path, save(arrays, metadata))

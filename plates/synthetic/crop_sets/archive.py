@@ -1,7 +1,6 @@
 """A crop set on disk: table, pictures, and the answers in files that no trainer reads."""
 
 import io
-import json
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
+
+from plates.json_text import strict_json
 
 Picture = NDArray[np.uint8]  # [y x], or [y x 3]
 Progress = Callable[[int, int], None]
@@ -53,7 +54,7 @@ def write_set(
             if progress is not None:
                 progress(done, rows.height)
     truth.write_parquet(folder / TRUTH_TABLE)
-    told = json.dumps(facts, indent=1, sort_keys=True) + "\n"
+    told = strict_json(facts, indent=1, sort_keys=True) + "\n"
     (folder / TRUTH_FACTS).write_text(told, encoding="utf-8")
     rows.write_csv(folder / TABLE)  # last: a folder with a table is whole
     return VirtualSet(folder, rows.height, facts)
