@@ -93,3 +93,11 @@ def test_a_loss_that_is_no_number_stops_the_fit() -> None:
     wild = replace(PLAN, optimizer="sgd", learning_rate=1e30, clip_norm=0.0)
     with pytest.raises(FloatingPointError, match=r"TRAINING_DIVERGED.*in epoch 1"):
         fit(crops, labels, wild)
+
+
+def test_weights_that_the_very_last_step_loses_stop_the_fit() -> None:
+    crops, labels = _lesson()
+    wild = replace(PLAN, optimizer="sgd", learning_rate=1e38, clip_norm=0.0)
+    once = replace(wild, epochs=1, batch=len(labels))
+    with pytest.raises(FloatingPointError, match=r"TRAINING_DIVERGED.*accuracy is nan"):
+        fit(crops, labels, once)

@@ -27,15 +27,20 @@ Told = dict[str, float]
 
 
 class DivergedError(InputError, FloatingPointError):
-    """The loss is no number (TRAINING_DIVERGED): the weights are lost."""
+    """The loss, or what the network says, is no number (TRAINING_DIVERGED): the weights
+    are lost."""
 
 
-def _diverged(loss: float, epoch: int) -> DivergedError:
-    return DivergedError(
+def _refuse_diverged(measured: Told, epoch: int) -> None:
+    odd = {k: v for k, v in measured.items() if not np.isfinite(v)}
+    if not odd:
+        return
+    name, value = next(iter(odd.items()))
+    raise DivergedError(
         Problem(
             "TRAINING_DIVERGED",
             "training",
-            f"the loss is {loss} in epoch {epoch}",
+            f"the {name} is {value} in epoch {epoch}",
             "the steps are too long, or the crops far from a scale of 1",
             "lower optimizer.learning_rate or optimizer.clip_norm",
         )
@@ -119,16 +124,18 @@ class Course:
     def epoch(self) -> Told:
         """Learn from as many minibatches as hold every crop once; what it came to.
 
-        Raises DivergedError when the loss is no number.
+        Raises DivergedError when the loss, or what the network then says, is no number.
         """
         begun, number = time.perf_counter(), len(self.history) + 1
         if number == self._plan.frozen_epochs + 1 and number > 1:
             self._enter(self.network, is_frozen=False)
         loss = self._learn()
-        if not np.isfinite(loss):
-            raise _diverged(loss, number)
+        _refuse_diverged({"loss": loss}, number)
         network = self.network
-        told = {"epoch": number, "loss": loss, **self._judge.measure(network)}
+        measured = self._judge.measure(network)
+        # A loss is that before its step: the last step of all shows here alone.
+        _refuse_diverged(measured, number)
+        told = {"epoch": number, "loss": loss, **measured}
         last = number * self._per_epoch - self._phase.first_step - 1
         told["learning_rate"] = float(self._phase.rates(last))
         told["seconds"] = round(time.perf_counter() - begun, 3)

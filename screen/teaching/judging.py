@@ -41,7 +41,10 @@ class Judge:
         self._watch = None if watch is None else _watched(plan, lesson, *watch)
 
     def measure(self, module: nnx.Module) -> dict[str, float]:
-        """accuracy, or mae in units of the targets; watch_loss when crops are watched."""
+        """accuracy, or mae in units of the targets; watch_loss when crops are watched.
+
+        NaN where the network says what is no number.
+        """
         crops, targets = self._sample
         logits = _logits(module, crops)
         told = _agreement(self._head, self._scale, logits, targets)
@@ -84,5 +87,7 @@ def _agreement(
     if head.kind == "regression":
         found = logits[:, 0] * scale.sd + scale.mean
         return {"mae": float(np.mean(np.abs(found - targets)))}
+    if not np.isfinite(logits).all():
+        return {"accuracy": float("nan")}
     called = np.asarray(read_out(head, jnp.asarray(logits))).argmax(1)
     return {"accuracy": float(np.mean(called == targets))}
