@@ -1,5 +1,6 @@
 """Rules of holding out: whole groups, distinct sets, every label where there must be."""
 
+from contextlib import nullcontext
 from math import comb
 
 import numpy as np
@@ -118,6 +119,17 @@ def test_one_group_only_is_refused_by_every_scheme(scheme: str) -> None:
 def test_no_crop_is_refused_by_every_scheme(scheme: str) -> None:
     with pytest.raises(InputError, match="CROPS_NONE crops: 0 crops"):
         chosen_folds(EvaluationSettings(scheme=scheme), np.zeros(0, int), [])
+
+
+@pytest.mark.parametrize(("n_sets", "is_enough"), [(1, False), (2, False), (9, True)])
+def test_a_set_needs_others_to_learn_its_calibration_from(
+    n_sets: int, is_enough: bool
+) -> None:
+    labels, groups = _rows({k: v for k, v in DONORS.items() if k[3] in "0123"})
+    few = EvaluationSettings(scheme="leave_k_out", per_label=3, n_sets=n_sets, seed=6)
+    refused = pytest.raises(InputError, match=r"FOLD_LABEL_MISSING.*raise evaluation")
+    with nullcontext() if is_enough else refused:
+        assert len(chosen_folds(few, labels, groups)) == n_sets
 
 
 def test_a_fold_without_a_label_is_refused() -> None:

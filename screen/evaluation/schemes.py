@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from plates.problems import InputError, Problem
 from screen.evaluation.folds import (
     GroupFold,
     auto_folds,
@@ -14,7 +17,7 @@ from screen.evaluation.folds import (
     pair_folds,
 )
 from screen.evaluation.judged import times_tested
-from screen.evaluation.shapes import Labels
+from screen.evaluation.shapes import Labels, Rows
 from screen.evaluation_groups import EvaluationSettings
 
 Folds = tuple[GroupFold, ...]
@@ -37,12 +40,41 @@ def chosen_folds(
     """The folds of the scheme; for measured values give labels that are all alike.
 
     Raises InputError (TOO_FEW_GROUPS, FOLD_LABEL_MISSING, CROPS_NONE) when there can
-    be none.
+    be none, or none beside a fold to learn its calibration from.
     """
-    return SCHEMES[settings.scheme](settings, labels, groups)
+    folds = SCHEMES[settings.scheme](settings, labels, groups)
+    _refuse_lonely(labels, folds)
+    return folds
 
 
 def leaking_folds(labels: Labels, folds: Folds, seed: int) -> Folds:
     """Folds by single crops that teach and test about as many crops as these do."""
     tested = float(times_tested(len(labels), folds).sum()) / len(folds)
     return crop_folds(labels, max(2, round(len(labels) / tested)), seed)
+
+
+def _refuse_lonely(labels: Labels, folds: Folds) -> None:
+    """Refuse folds beside which a label is tested in no other group: their calibration
+    and gaps are learnt from crops that other folds test."""
+    tested = np.unique(np.concatenate([fold.tested for fold in folds]))
+    whole = set(labels[tested].tolist())
+    problems = [
+        Problem(
+            "FOLD_LABEL_MISSING",
+            f"fold {fold.name}",
+            f"no other set of {len(folds)} tests a crop of label {', '.join(lacking)}",
+            "scores of a set are calibrated on crops that others test",
+            "raise evaluation.n_sets",
+        )
+        for fold in folds
+        if (lacking := _beyond(labels, tested, fold, whole))
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _beyond(
+    labels: Labels, tested: Rows, fold: GroupFold, whole: set[int]
+) -> list[str]:
+    others = labels[np.setdiff1d(tested, fold.tested)]
+    return sorted(map(str, whole - set(others.tolist())))
