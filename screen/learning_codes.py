@@ -41,6 +41,7 @@ COMPARE_METRICS | REFUSE | REFUSED | the models were judged by different measure
 COMPARE_DATA | REFUSE | REFUSED | the models learnt from different data | compare them apart
 TUNE_SEARCH | REFUSE | REFUSED | what is searched cannot be read | write KEY=log(LOW,HIGH) or choice(A,B)
 TUNE_STUDY_CHANGED | REFUSE | REFUSED | the study was begun with other settings | undo the change, or give another out=
+TUNE_STUDY_INVALID | REFUSE | INTEGRITY | the file of a study is damaged | delete it to begin anew
 TUNE_NO_TRIAL | REFUSE | REFUSED | no trial of the study was judged | try the words with train first
 EXPLAIN_COMPOUND_UNKNOWN | REFUSE | REFUSED | no compound or label of this name | correct the name
 EXPLAIN_WELLS_MISSING | REFUSE | REFUSED | no well of the compound is imaged | name another compound or dose_um

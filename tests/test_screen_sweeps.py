@@ -294,6 +294,12 @@ def test_a_study_without_one_judged_trial_says_why(tmp_path: Path) -> None:
             studies.standing(study, tmp_path)
 
 
+def test_a_damaged_study_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study.db").write_bytes(b"no database at all" * 100)
+    words = ["campaign=c", f"out={tmp_path}", "search=[epochs=range(2,9)]", "trials=2"]
+    told(run_verb("tune", *words), 7, "TUNE_STUDY_INVALID")
+
+
 def faked(settings: TrainVerb, heard: studies.Told) -> Outcome:
     """A training that writes its files at once; the longer it is, the better."""
     heard(0, settings.epochs / 100)

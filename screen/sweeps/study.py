@@ -7,8 +7,9 @@ it, so a study that was stopped and gone on with tries what an unbroken one trie
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,11 +54,12 @@ class Finished:
 def opened(
     folder: Path, name: str, asked: dict[str, Any], *, higher: bool
 ) -> Iterator[Study]:
-    """The study of a folder, made or gone on with; a study that was asked something
-    else is refused (TUNE_STUDY_CHANGED) with what changed."""
+    """The study of a folder, made or gone on with; refused where it was asked something
+    else (TUNE_STUDY_CHANGED, with what changed) or is damaged (TUNE_STUDY_INVALID)."""
     import optuna
     from optuna.storages import RDBStorage
 
+    _check_whole(folder / FILE)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = RDBStorage(f"sqlite:///{(folder / FILE).resolve()}")
     try:
@@ -76,6 +78,19 @@ def opened(
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _check_whole(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path)) as file:
+            (found,) = file.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+    if found != "ok":
+        why, remedy = "a search goes on from its trials", "delete it to begin anew"
+        raise refusal("TUNE_STUDY_INVALID", path, found, why, remedy)
 
 
 def search(
