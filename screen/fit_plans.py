@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,10 @@ from screen.settings import TrainVerb
 
 if TYPE_CHECKING:
     from screen.fitting import FitPlan
+
+
+OF_CROPS = {"head", "ensemble", "calibration", "evaluation"}
+OF_WELLS = {"split", "max_cells_per_well"}
 
 
 def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
@@ -45,6 +49,42 @@ def fit_plan(settings: TrainVerb, number: int = 0) -> FitPlan:
         augment=AugmentSpec(**asdict(settings.augment)),
         seed=int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0]),
     )
+
+
+def check_source(settings: TrainVerb) -> None:
+    """Raise InputError (CFG_INVALID) for keys of the other source, which would be passed
+    over in silence: those of crops beside a campaign, or those of wells beside crops."""
+    source, other = (
+        ("campaign", "crops") if settings.campaign else ("crops", "campaign")
+    )
+    names = {f.name for f in fields(TrainVerb)}
+    of_crops = {*OF_CROPS, *(n for n in names if n.startswith("crops_"))}
+    barred, usual = of_crops if settings.campaign else OF_WELLS, TrainVerb()
+    odd = [n for n in sorted(barred) if getattr(settings, n) != getattr(usual, n)]
+    if odd:
+        problem = Problem(
+            "CFG_INVALID",
+            f"{source}=",
+            f"{', '.join(odd)} go with {other}= alone",
+            "they would be passed over in silence",
+            "leave them out",
+        )
+        raise InputError(problem)
+
+
+def check_plan(settings: TrainVerb) -> None:
+    """Raise InputError (CFG_INVALID) when settings do not make a plan together."""
+    try:
+        fit_plan(settings)
+    except ValueError as error:
+        problem = Problem(
+            "CFG_INVALID",
+            "fit",
+            str(error),
+            "the settings do not fit together",
+            "change one of them",
+        )
+        raise InputError(problem) from error
 
 
 def check_network(settings: TrainVerb) -> None:

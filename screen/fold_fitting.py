@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plates.json_text import strict_json
+from plates.problems import InputError, Problem
 from screen.fit_plans import fit_plan
 from screen.folds import Fold
 from screen.pretrained import Pretrained
@@ -69,6 +70,28 @@ def fit_fold(
     told = judge(probability, lessons.labels[held_out], lessons.well[held_out])
     n_crops = len(taught) + len(watched)
     return fitted.module, {**told, "n_crops": n_crops, "n_wells": len(learnt)}
+
+
+def check_cells(lessons: Lessons, folds: Sequence[Fold]) -> None:
+    """Raise InputError (PLATE_NO_CONTROLS) naming every fold that would learn from cells
+    of one state only."""
+    problems = [
+        Problem(
+            "PLATE_NO_CONTROLS",
+            f"network {fold.name}",
+            f"no cell was found in the {state} wells that it learns from",
+            "each network learns from cells of both states",
+            "check the images of these wells, and the finder (finder.radius_um,"
+            " finder.min_contrast)",
+        )
+        for fold in folds
+        for label, state in enumerate(("healthy", "senescent"))
+        if not (
+            lessons.labels[lessons.rows_of({w.key for w in fold.learnt})] == label
+        ).any()
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def as_expected(lessons: Lessons, begun: Pretrained | None) -> Lessons:

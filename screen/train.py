@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from screen.errors import Outcome
-from screen.fit_plans import check_network
+from screen.fit_plans import check_network, check_source
 from screen.settings import TrainVerb
 from screen.sweeps.trained import OnJudged, ignore, write_training
 
@@ -19,6 +19,7 @@ def run(settings: TrainVerb, on_judged: OnJudged = ignore) -> Outcome:
     """
     from screen.devices import device_for, precision_note
 
+    check_source(settings)
     device = device_for(settings.device)
     check_network(settings)
     begun = time.perf_counter()

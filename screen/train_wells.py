@@ -13,7 +13,14 @@ from plates.campaign import Campaign
 from plates.problems import InputError, Problem
 from plates.store import Plate, open_plate, plate_sha256
 from screen.cell_centres import CentreSource, centre_sources
-from screen.fold_fitting import as_expected, checkpoint_of, expected_of, fit_fold
+from screen.fit_plans import check_plan
+from screen.fold_fitting import (
+    as_expected,
+    check_cells,
+    checkpoint_of,
+    expected_of,
+    fit_fold,
+)
 from screen.folds import AnchorWell, Fold, anchor_wells, make_folds
 from screen.illumination import Gain, gains_of, given_profile
 from screen.leaking_weights import refuse_leaking
@@ -34,6 +41,7 @@ def run_wells(settings: TrainVerb, on_judged: OnJudged) -> Taught:
 
     Raises InputError before any compute when controls or plates do not allow it.
     """
+    check_plan(settings)
     campaign = Campaign.open(Path(settings.campaign))
     plates = {e.plate: open_plate(e.path) for e in campaign.plates}
     check_planes(tuple(plates.values()))
@@ -173,6 +181,7 @@ def fit_folds(
             sources=looks.sources,
             on_well=advance,
         )
+    check_cells(lessons, folds)
     begun = start_of(settings.network, len(first.channels), N_STATES, settings.seed)
     lessons = as_expected(lessons, begun)
     networks, weights, summary = [], {}, {}

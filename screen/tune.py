@@ -10,6 +10,7 @@ from screen import train
 from screen.command_line import Job, parse
 from screen.compose import settings_from
 from screen.errors import Outcome
+from screen.fit_plans import check_source
 from screen.keys import key_table
 from screen.lock import held
 from screen.paths import model_dir
@@ -30,6 +31,7 @@ def run(settings: TuneVerb, job: Job) -> Outcome:
     ``job`` holds the words of the command, to which each trial adds its own. Raises
     InputError before any compute when the search or the words do not hold.
     """
+    check_source(settings)
     space = search_space(settings.search, key_table("train"))
     folder = _folder(settings)
     base = _base(job)

@@ -10,9 +10,10 @@ import pytest
 
 from kernels.preprocessing import KERAS
 from plates.problems import InputError
-from screen.fit_plans import check_network
-from screen.fold_fitting import as_expected, expected_of
-from screen.folds import AnchorWell
+from screen.compose import settings_of
+from screen.fit_plans import check_network, check_plan, check_source
+from screen.fold_fitting import as_expected, check_cells, expected_of
+from screen.folds import AnchorWell, Fold
 from screen.leaking_weights import refuse_leaking
 from screen.lessons import Lessons
 from screen.pretrained import Pretrained
@@ -76,3 +77,38 @@ def test_a_model_is_judged_by_what_was_held_out_alone(
     found = judged_by_cells(cast(Any, spec))
     assert found.value == pytest.approx(value)
     assert ("split=teaching" in found.why) == (value is None)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["campaign=c", "head=regression", "crops_value=x"], "crops_value, head go"),
+        (["campaign=c", "ensemble=3"], "campaign=: ensemble go with crops= alone"),
+        (["campaign=c", "evaluation.n_folds=3"], "evaluation go with crops="),
+        (["crops=c", "split=plates"], "crops=: split go with campaign= alone"),
+    ],
+)
+def test_a_key_of_the_other_source_is_not_passed_over(
+    words: list[str], found: str
+) -> None:
+    settings = settings_of("train", words)
+    with pytest.raises(InputError, match=f"CFG_INVALID.*{found}"):
+        check_source(settings)
+
+
+def test_a_plan_that_cannot_be_is_refused_before_anything_is_read() -> None:
+    settings = settings_of("train", ["campaign=c", "fit.mil=100", "batch=16"])
+    with pytest.raises(InputError, match=r"CFG_INVALID.*no two bags of 100 cells"):
+        check_plan(settings)
+
+
+def test_a_network_that_would_see_one_state_only_is_refused() -> None:
+    crops = np.zeros((3, 8, 8, 1), np.float32)
+    lessons = Lessons(crops, np.zeros(3, np.int64), WELLS)
+    folds = (Fold("half0", WELLS, "well"), Fold("half1", WELLS[1:], "well"))
+    found = (
+        "(?s)network half0: no cell was found in the senescent wells"
+        ".*network half1: .* healthy wells.*network half1: .* senescent wells"
+    )
+    with pytest.raises(InputError, match=found):
+        check_cells(lessons, folds)
