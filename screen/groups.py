@@ -264,7 +264,7 @@ class DecisionSettings:
         0.2, "score may move so far over the range of cell numbers", "window", low=0
     )
     shortcut_alpha: float = key(
-        0.01, "chance of a false alarm of the shortcut audit", low=1e-3, high=0.5
+        0.02, "chance of a false alarm of the shortcut audit", low=1e-3, high=0.5
     )
     shortcut_min_share: float = key(
         0.1, "a smaller drift of vehicle wells over the plate is none", "window", low=0

@@ -73,15 +73,32 @@ def test_p_of_wells_without_a_factor_is_even() -> None:
     assert all(f.p_family[0] == f.p[0] for f in found)
 
 
-def test_false_alarms_of_a_family_keep_to_their_level() -> None:
+@pytest.mark.parametrize("weights", [(), (4.0, 4.0, 1.0, 1.0, 1.0, 1.0)])
+def test_false_alarms_of_a_family_keep_to_their_level(
+    weights: tuple[float, ...],
+) -> None:
     rng = np.random.default_rng(3)
     strata = np.repeat(np.arange(2), 16)
     bases = [basis(rng.normal(size=32), strata) for _ in range(6)]
     alarms = [
-        shuffle_test(rng.normal(size=32), bases, strata, [i]).p_family.min() <= 0.1
+        shuffle_test(rng.normal(size=32), bases, strata, [i], weights).p_family.min()
+        <= 0.1
         for i in range(200)
     ]
     assert 0.04 <= np.mean(alarms) <= 0.16
+
+
+def test_a_heavier_factor_is_charged_less_for_the_others() -> None:
+    rng = np.random.default_rng(4)
+    strata = np.repeat(np.arange(2), 16)
+    columns = rng.normal(size=(6, 32))
+    bases = [basis(column, strata) for column in columns]
+    values = 0.5 * columns[0] + 0.5 * columns[1] + rng.normal(size=32)
+    even = shuffle_test(values, bases, strata, [1])
+    uneven = shuffle_test(values, bases, strata, [1], (4.0, 1.0, 1.0, 1.0, 1.0, 1.0))
+    np.testing.assert_array_equal(uneven.p, even.p)
+    assert even.p[0] <= uneven.p_family[0] < even.p_family[0]
+    assert uneven.p_family[1] > even.p_family[1]
 
 
 def test_a_factor_that_does_not_vary_within_strata_has_no_basis() -> None:

@@ -15,6 +15,15 @@ from screen.audits.vehicle import centred
 from screen.statistics.robust import Floats
 
 EVEN = 1 / 12  # variance of an even drift over a range of 1
+PLANNED = 2.0  # drying, light and dispensing are known to drift by row, column and rim
+PLACES = {  # what a drift is measured over, and where wells lie that cannot show it
+    "row": ("from the top row to the bottom one", "in one row"),
+    "column": ("from the left column to the right one", "in one column"),
+    "column half": ("from the left half to the right one", "in one half"),
+    "edge": ("from the inside to the rim", "on the rim, or all inside"),
+    "single rows": ("over the rows", "in one row"),
+    "single columns": ("over the columns", "in one column"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ class Factor:
     design: Floats
     is_trend: bool
     fixed: str  # why it cannot be tested where it does not vary
+    weight: float = 1.0  # its part in the chance of a false alarm, beside the others'
 
 
 def smallest_format(wells: pl.DataFrame) -> PlateFormat:
@@ -47,48 +57,22 @@ def position_factors(wells: pl.DataFrame, fmt: PlateFormat) -> list[Factor]:
     column = wells["column"].to_numpy().astype(np.float64)
     rim = [Well(int(r), int(c)).is_edge(fmt) for r, c in zip(row, column, strict=True)]
     right = column >= fmt.n_columns / 2
-    one = "all vehicle wells of a plate and state lie"
     return [
-        Factor(
-            "row",
-            "from the top row to the bottom one",
-            row / (fmt.n_rows - 1),
-            True,
-            f"{one} in one row",
-        ),
-        Factor(
-            "column",
-            "from the left column to the right one",
-            column / (fmt.n_columns - 1),
-            True,
-            f"{one} in one column",
-        ),
-        Factor(
-            "column half",
-            "from the left half to the right one",
-            right.astype(np.float64),
-            True,
-            f"{one} in one half",
-        ),
-        Factor(
-            "edge",
-            "from the inside to the rim",
-            np.array(rim, np.float64),
-            True,
-            f"{one} on the rim, or all inside",
-        ),
-        Factor(
-            "single rows", "over the rows", _levels(row), False, f"{one} in one row"
-        ),
-        Factor(
-            "single columns",
-            "over the columns",
-            _levels(column),
-            False,
-            f"{one} in one column",
-        ),
+        _placed("row", row / (fmt.n_rows - 1)),
+        _placed("column", column / (fmt.n_columns - 1)),
+        _placed("column half", right.astype(np.float64)),
+        _placed("edge", np.array(rim, np.float64)),
+        _placed("single rows", _levels(row)),
+        _placed("single columns", _levels(column)),
         _cells(wells),
     ]
+
+
+def _placed(name: str, design: Floats) -> Factor:
+    span, fixed = PLACES[name]
+    fixed = f"all vehicle wells of a plate and state lie {fixed}"
+    weight = PLANNED if name in ("row", "column", "edge") else 1.0
+    return Factor(name, span, design, design.ndim == 1, fixed, weight)
 
 
 def _cells(wells: pl.DataFrame) -> Factor:

@@ -82,7 +82,9 @@ def _position_rows(
     able = [f for f in factors if rank(f, strata)]
     if not able:
         return [_untested(f) for f in factors]
-    tested = shuffle_test(values, [basis(f.design, strata) for f in able], strata, seed)
+    weights = [f.weight for f in able]
+    bases = [basis(f.design, strata) for f in able]
+    tested = shuffle_test(values, bases, strata, seed, weights)
     noise = _noise(values, strata)
     twins = dict(zip([f.name for f in able], alike(able, strata), strict=True))
     at = {f.name: i for i, f in enumerate(able)}
@@ -93,7 +95,8 @@ def _position_rows(
             continue
         i = at[f.name]
         explained = float(tested.explained[i])
-        signal = needed_signal(rank(f, strata), rules.shortcut_alpha / len(able))
+        alpha = rules.shortcut_alpha * f.weight / sum(weights)
+        signal = needed_signal(rank(f, strata), alpha)
         size = drift(f, whole, strata)
         rows.append(
             _judged(
