@@ -1,6 +1,6 @@
 """How surely the audits catch a planted shortcut, and how seldom they cry without one.
 
-Usage: python bench/bench_audits.py [--seeds 20] [--pixels SEED ...]. Virtual vehicle
+Usage: python bench/bench_audits.py [--seeds 20] [--first 0] [--pixels SEED ...]. Virtual vehicle
 wells drift with their row, column or rim by a share of the window, or with their cell
 number; verdicts are counted over seeds for several layouts. With --pixels whole screens
 are painted whose healthy control wells mostly lie in the upper rows, with and without light
@@ -32,18 +32,9 @@ from screen.audits.density import density_audit
 from screen.audits.shortcut import shortcut_audit
 from screen.compose import settings_of
 from screen.statistics.rules import CallRules
-from tests.vehicle_wells import (
-    Layout,
-    called,
-    down_the_rows,
-    none,
-    on_the_rim,
-    to_the_right,
-    with_cells,
-)
+from tests.vehicle_wells import BY_PLACE, NARROW, Layout, called, none, with_cells
 
 RULES = CallRules()
-NARROW = (0, 1, 10, 11)
 LAYOUTS = {
     "96 wells x 2": Layout(96, 2, NARROW),
     "96 wells x 4": Layout(96, 4, NARROW),
@@ -52,11 +43,8 @@ LAYOUTS = {
 }
 DRIFTS = {
     "none": none,
-    "row 0.20": down_the_rows(0.2),
-    "row 0.25": down_the_rows(0.25),
-    "row 0.30": down_the_rows(0.3),
-    "column 0.25": to_the_right(0.25),
-    "edge 0.25": on_the_rim(0.25),
+    **{f"row {share:.2f}": BY_PLACE["row"](share) for share in (0.2, 0.25, 0.3)},
+    **{f"{place} 0.25": BY_PLACE[place](0.25) for place in ("column", "edge")},
 }
 SLOPES = (0.0, 0.3, 0.6, 1.2)
 LIGHT_LOST = 0.5  # from the top row to the bottom one
@@ -71,13 +59,13 @@ SCREEN = (
 TAUGHT = ("epochs=4", "augment.gain=0", "augment.offset=0")
 
 
-def places(n_seeds: int) -> dict[str, dict[str, dict[str, int]]]:
+def places(seeds: range) -> dict[str, dict[str, dict[str, int]]]:
     """Verdicts of the shortcut audit by layout and planted drift."""
     return {
         name: {
             drift: _counted(
                 shortcut_audit(called(layout, seed, planted), RULES)[0]["verdict"]
-                for seed in range(n_seeds)
+                for seed in seeds
             )
             for drift, planted in DRIFTS.items()
         }
@@ -85,7 +73,7 @@ def places(n_seeds: int) -> dict[str, dict[str, dict[str, int]]]:
     }
 
 
-def densities(n_seeds: int) -> dict[str, dict[str, Any]]:
+def densities(seeds: range) -> dict[str, dict[str, Any]]:
     """Verdicts of the density audit by slope, with and without eight titration wells a
     plate; how often hits would be flagged."""
     found: dict[str, dict[str, Any]] = {}
@@ -94,7 +82,7 @@ def densities(n_seeds: int) -> dict[str, dict[str, Any]]:
         for slope in SLOPES:
             rows = [
                 density_audit(called(layout, seed, with_cells(slope)), RULES)[0]
-                for seed in range(n_seeds)
+                for seed in seeds
             ]
             found[f"slope {slope:g}, {n_titration} titration wells"] = {
                 "verdicts": _counted(r["verdict"] for r in rows),
@@ -166,6 +154,7 @@ def main() -> None:
     """Count, paint if asked, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--pixels", type=int, nargs="*", default=[])
     options = parser.parse_args()
     screens = []
@@ -174,9 +163,10 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 screens.append(from_pixels(Path(folder), seed, light_lost))
             print(json.dumps(screens[-1]), flush=True)
-    n = options.seeds
-    found = {"place": places(n), "density": densities(n), "pixels": screens}
-    print(json.dumps(facts() | {"seeds": n} | found))
+    first, n = options.first, options.seeds
+    seeds = range(first, first + n)
+    found = {"place": places(seeds), "density": densities(seeds), "pixels": screens}
+    print(json.dumps(facts() | {"seeds": n, "first": first} | found))
 
 
 if __name__ == "__main__":

@@ -19,23 +19,20 @@ from screen.audits.vehicle import TITRATION, control_wells, flag_titration
 from screen.audits.well_baselines import NETWORK, POOLED, well_baselines
 from screen.statistics.rules import CallRules
 from tests.vehicle_wells import (
+    BY_PLACE,
+    NARROW,
     Drift,
     Layout,
     called,
     down_the_rows,
     none,
     on_the_rim,
-    to_the_right,
     with_cells,
 )
 
 RULES = CallRules()
-SMALL = Layout(96, 4, (0, 1, 10, 11))
-DRIFTS = {
-    "row": down_the_rows(0.25),
-    "column": to_the_right(0.25),
-    "edge": on_the_rim(0.25),
-}
+SMALL = Layout(96, 4, NARROW)
+DRIFTS = {name: planted(0.25) for name, planted in BY_PLACE.items()}
 SEEDS = range(20)
 
 

@@ -11,6 +11,8 @@ import polars as pl
 from plates.wells import PlateFormat, Well
 from screen.statistics.robust import Floats
 
+NARROW = (0, 1, 10, 11)  # control columns of 96 wells
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -58,6 +60,13 @@ def to_the_right(share: float) -> Drift:
 def on_the_rim(share: float) -> Drift:
     """Rim wells, by a share of the window."""
     return lambda place: share * place.edge
+
+
+BY_PLACE: dict[str, Callable[[float], Drift]] = {
+    "row": down_the_rows,
+    "column": to_the_right,
+    "edge": on_the_rim,
+}
 
 
 def with_cells(slope: float) -> Drift:
