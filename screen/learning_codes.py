@@ -29,7 +29,7 @@ CROPS_LABELS | REFUSE | REFUSED | crops of two states are needed | check crops_l
 CROPS_NONFINITE | REFUSE | REFUSED | crops or values hold NaN or Inf | export the images again
 TRAINING_DIVERGED | STOP | REFUSED | the loss is no number any more | lower optimizer.learning_rate or clip_norm
 CHECKPOINT_INVALID | REFUSE | REFUSED | the checkpoint is cut, changed or none | delete it to begin anew
-CHECKPOINT_MISMATCH | REFUSE | REFUSED | the checkpoint is of another plan or other data | undo the change, or delete it
+CHECKPOINT_MISMATCH | REFUSE | REFUSED | the checkpoint is of another plan, other data or other library versions | undo the change, or delete it
 DEVICE_ABSENT | REFUSE | REFUSED | the device that is asked for is not there | device=auto or device=cpu
 TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
 WEIGHTS_LEAK | REFUSE | REFUSED | the weights learnt from the wells they would be judged by | begin from weights of other plates

@@ -22,6 +22,7 @@ from kernels.step import make_train_step
 from plates.problems import InputError
 from screen.fitting import FitPlan, Fitted, fit, predict, predict_all
 from screen.models import network_weights
+from screen.teaching import checkpoints
 from screen.teaching.course import Course
 
 PX = 16
@@ -323,6 +324,29 @@ def test_a_checkpoint_of_something_else_is_refused(
     labels[1] = label
     with pytest.raises(InputError, match=found):
         fit(crops, labels, replace(plan, **change), checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"optax": "0.0.1"}, r"other libraries or another device: optax 0\.0\.1 -> \d"),
+        (
+            {"device": "a GPU"},
+            r"other libraries or another device: device a GPU -> cpu",
+        ),
+    ],
+    ids=["library", "device"],
+)
+def test_a_checkpoint_made_with_other_tools_is_refused(
+    changed: dict[str, str], found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, plan = tmp_path / "fold.safetensors", replace(PLAN, epochs=1)
+    own = checkpoints._made_with()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "_made_with", lambda: own | changed)
+        fit(*lesson(), plan, checkpoint=path)
+    with pytest.raises(InputError, match=f"CHECKPOINT_MISMATCH .*{found}"):
+        fit(*lesson(), plan, checkpoint=path)
 
 
 CHILD = """

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,19 @@ from screen.durable import write_whole
 from screen.teaching.lesson import Lesson
 from screen.teaching.plan import FitPlan
 
-SCHEMA = 1
+SCHEMA = 2
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint belongs to: the plan, and the sha256 of all it is taught with."""
+    """What a checkpoint belongs to: the plan, the sha256 of all it is taught with, and
+    the libraries and kind of device, without which the bytes are others."""
 
     plan: dict[str, Any]
     data: str
+    made_with: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,12 @@ def identity_of(
         "bags": lesson.bags,
     }
     text = json.loads(strict_json(asdict(plan)))
-    return Identity(text, _sum_of({**given, **others}))
+    return Identity(text, _sum_of({**given, **others}), _made_with())
+
+
+def _made_with() -> dict[str, str]:
+    (device,) = jnp.zeros(()).devices()
+    return {name: version(name) for name in LIBRARIES} | {"device": device.device_kind}
 
 
 def _sum_of(arrays: Mapping[str, NDArray[Any] | None]) -> str:
@@ -91,7 +100,8 @@ class Store:
         """The snapshot; None where there is no file yet.
 
         Raises InputError: CHECKPOINT_INVALID when the file is cut or changed,
-        CHECKPOINT_MISMATCH when it belongs to another plan or other data.
+        CHECKPOINT_MISMATCH when it belongs to another plan, other data, libraries of
+        other versions or another kind of device.
         """
         if not self.path.exists():
             return None
@@ -133,20 +143,21 @@ def _loaded(path: Path) -> tuple[Snapshot, bool]:
 def _changed(identity: Identity, facts: dict[str, Any]) -> str:
     if facts["schema"] != SCHEMA:
         return f"schema {facts['schema']}, this version writes {SCHEMA}"
-    plan = facts["plan"]
-    names = sorted(set(plan) | set(identity.plan))
-    moved = [
-        f"{name} {plan.get(name)} -> {identity.plan.get(name)}"
-        for name in names
-        if plan.get(name) != identity.plan.get(name)
-    ]
-    if moved:
-        return f"begun with another plan: {', '.join(moved)}"
+    if moved := _moved(facts["plan"], identity.plan):
+        return f"begun with another plan: {moved}"
+    if moved := _moved(facts["made_with"], identity.made_with):
+        return f"begun with other libraries or another device: {moved}"
     return (
         ""
         if facts["data"] == identity.data
         else "begun with other crops, labels or weights"
     )
+
+
+def _moved(old: dict[str, Any], new: dict[str, Any]) -> str:
+    names = sorted({*old, *new})
+    pairs = [(name, old.get(name), new.get(name)) for name in names]
+    return ", ".join(f"{name} {a} -> {b}" for name, a, b in pairs if a != b)
 
 
 def _invalid(path: Path, found: str) -> InputError:
