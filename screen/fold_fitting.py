@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from plates.json_text import strict_json
 from plates.problems import InputError, Problem
 from screen.fit_plans import fit_plan
@@ -18,8 +16,6 @@ from screen.settings import TrainVerb
 
 if TYPE_CHECKING:
     from screen.lessons import Lessons
-
-BLOCK = 1024  # crops prepared at a time
 
 
 def fit_fold(
@@ -39,7 +35,6 @@ def fit_fold(
     from screen.fitting import fit, predict
     from screen.held_out import judge
 
-    learnt = {w.key for w in fold.learnt}
     taught, watched = _watched(lessons, fold, has_watch=settings.fit.patience > 0)
     metrics = (out / "metrics.jsonl").open("a" if number else "w")
 
@@ -61,15 +56,20 @@ def fit_fold(
             checkpoint=checkpoint_of(out, fold),
             on_epoch=on_epoch,
         )
+    rows = _unseen(lessons, fold)
+    probability = predict(fitted.module, lessons.crops[rows])
+    told = judge(probability, lessons.labels[rows], lessons.well[rows])
+    n = {"n_crops": len(taught) + len(watched), "n_wells": len(fold.learnt)}
+    return fitted.module, told | n
+
+
+def _unseen(lessons: Lessons, fold: Fold) -> Any:
+    """The crops of wells that the fold's network may be judged by."""
+    learnt = {w.key for w in fold.learnt}
     barred = {w.plate for w in fold.learnt} if fold.unit == "plate" else set()
-    unseen = {
-        w.key for w in lessons.wells if w.key not in learnt and w.plate not in barred
-    }
-    held_out = lessons.rows_of(unseen)
-    probability = predict(fitted.module, lessons.crops[held_out])
-    told = judge(probability, lessons.labels[held_out], lessons.well[held_out])
-    n_crops = len(taught) + len(watched)
-    return fitted.module, {**told, "n_crops": n_crops, "n_wells": len(learnt)}
+    return lessons.rows_of(
+        {w.key for w in lessons.wells if w.key not in learnt and w.plate not in barred}
+    )
 
 
 def check_cells(lessons: Lessons, folds: Sequence[Fold]) -> None:
@@ -98,17 +98,9 @@ def as_expected(lessons: Lessons, begun: Pretrained | None) -> Lessons:
     """The lessons as the weights that training begins from expect crops to be."""
     if begun is None or begun.preprocessing is None:
         return lessons
-    import jax.numpy as jnp
+    from screen.crop_training.scaling import scaled
 
-    from kernels.preprocessing import prepared
-
-    blocks = [
-        np.asarray(
-            prepared(jnp.asarray(lessons.crops[i : i + BLOCK]), begun.preprocessing)
-        )
-        for i in range(0, len(lessons.crops), BLOCK)
-    ]
-    return replace(lessons, crops=np.concatenate(blocks))
+    return replace(lessons, crops=scaled(lessons.crops, begun.preprocessing))
 
 
 def expected_of(begun: Pretrained | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,10 @@ from screen.pretrained import Pretrained, start_of
 from screen.progress import bar
 from screen.settings import TrainVerb
 from screen.sweeps.trained import Judged, OnJudged, Taught
+
+if TYPE_CHECKING:
+    from kernels.intensity import IntensitySpec
+    from screen.lessons import Lessons
 
 N_STATES = 2  # healthy and senescent
 
@@ -162,25 +166,8 @@ def fit_folds(
     looks: Looks,
 ) -> tuple[ModelSpec, dict[str, dict[str, Any]]]:
     """Gather the lessons once, teach a network a fold, and describe the model."""
-    from screen.lessons import gather_lessons, lesson_scale
-    from screen.optics import camera_limit, finder_spec, kinds_of
-
-    gains, (folds, out, on_judged) = looks.gains, places
-    intensity = lesson_scale(plates, wells, kinds_of(settings, first), gains)
-    intensity = replace(intensity, saturation_level=camera_limit(first))
-    with bar("finding cells", len(wells), "wells") as advance:
-        lessons = gather_lessons(
-            plates,
-            wells,
-            finder_spec(settings, first),
-            intensity,
-            window=_has_window(settings),
-            max_cells=settings.max_cells_per_well,
-            seed=settings.seed,
-            gains=gains,
-            sources=looks.sources,
-            on_well=advance,
-        )
+    folds, out, on_judged = places
+    intensity, lessons = _gathered(settings, plates, first, wells, looks)
     check_cells(lessons, folds)
     begun = start_of(settings.network, len(first.channels), N_STATES, settings.seed)
     lessons = as_expected(lessons, begun)
@@ -207,6 +194,35 @@ def fit_folds(
     stored = looks.finder, asdict(intensity) | looks.light
     spec = _spec(settings, first, stored, folds, tuple(networks), told, begun)
     return spec, weights
+
+
+def _gathered(
+    settings: TrainVerb,
+    plates: dict[str, Plate],
+    first: Plate,
+    wells: tuple[AnchorWell, ...],
+    looks: Looks,
+) -> tuple[IntensitySpec, Lessons]:
+    """The scale of intensities, and the cells of all control wells in it."""
+    from screen.lessons import gather_lessons, lesson_scale
+    from screen.optics import camera_limit, finder_spec, kinds_of
+
+    scale = lesson_scale(plates, wells, kinds_of(settings, first), looks.gains)
+    scale = replace(scale, saturation_level=camera_limit(first))
+    with bar("finding cells", len(wells), "wells") as advance:
+        lessons = gather_lessons(
+            plates,
+            wells,
+            finder_spec(settings, first),
+            scale,
+            window=_has_window(settings),
+            max_cells=settings.max_cells_per_well,
+            seed=settings.seed,
+            gains=looks.gains,
+            sources=looks.sources,
+            on_well=advance,
+        )
+    return scale, lessons
 
 
 def _spec(
