@@ -105,6 +105,13 @@ def completeness(
     return Check("completeness", value, value, value, value <= MOST_GAP, words)
 
 
+DELETION = (
+    "Deleting squares of {square} px in the order of the map lowers the mean output by"
+    " {fall} more than in random orders, in {share:.0%} of {n} cells; inserting them"
+    " raises it by {rise} more. Above 0 the map knows more than chance."
+)
+
+
 def deletion(
     looking: Looking,
     params: Params,
@@ -145,12 +152,12 @@ def deletion(
     fall, rise = gone - by_map[0], by_map[1] - come
     value, low, high = with_interval(fall, seed)
     more = with_interval(rise, seed + 1)
-    words = (
-        f"Deleting squares of {square} px in the order of the map lowers the mean output"
-        f" by {value:.2f} ({low:.2f} to {high:.2f}) more than in random orders, in"
-        f" {np.mean(fall > 0):.0%} of {len(crops)} cells; inserting them raises it by"
-        f" {more[0]:.2f} ({more[1]:.2f} to {more[2]:.2f}) more. Above 0 the map knows"
-        " more than chance."
+    words = DELETION.format(
+        square=square,
+        fall=f"{value:.2f} ({low:.2f} to {high:.2f})",
+        share=np.mean(fall > 0),
+        n=len(crops),
+        rise=f"{more[0]:.2f} ({more[1]:.2f} to {more[2]:.2f})",
     )
     return Check("deletion", value, low, high, bool(low > 0), words)
 
