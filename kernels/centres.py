@@ -1,6 +1,7 @@
 """Where the cells of a field are."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol, runtime_checkable
 
 import jax
@@ -167,45 +168,7 @@ def make_finder(
     """
     _check(finder, intensity, field_shape, dtype)
     level = intensity.saturation_level or int(np.iinfo(dtype).max)
-    is_fluorescent = intensity.kinds[finder.channel] == "fluorescence"
-
-    @jax.jit
-    def find(field: Field, gain: Gain | None, given: Given | None) -> FoundField:
-        counts = to_float(field)
-        planes = counts if gain is None else evenly_lit(counts, gain)
-        binned = bin_planes(planes, finder.bin)
-        mean, sd = mean_and_sd(planes)
-        image, background = normalise(
-            binned, intensity, max(8, BACKGROUND_TILE_PX // finder.bin)
-        )
-        noise = pixel_noise(binned[finder.channel])
-        light = intensity.scales if is_fluorescent else background
-        threshold = jnp.maximum(
-            noise * finder.min_contrast, light[finder.channel] * finder.min_share
-        )
-        if given is not None:
-            found = taken(given, finder)
-        elif finder.kind == "tiles":
-            found = find_tiles(binned[finder.channel], threshold, finder)
-        else:
-            found = find_cells(planes[finder.channel], threshold, finder)
-        return FoundField(
-            image=image,
-            centres=found.centres,
-            radius=found.radius,
-            valid=found.valid,
-            n_cells=found.valid.sum(dtype=jnp.int32),
-            at_capacity=found.at_capacity,
-            background=background,
-            mean=mean,
-            sd=sd,
-            focus=sharpness(binned),
-            saturated=saturated_share(counts, level),
-            noise=noise,
-            quality=image_quality(
-                binned, image, intensity, finder.radius_px / finder.bin
-            ),
-        )
+    find = jax.jit(partial(_found, finder, intensity, level))
 
     def checked(
         field: Field, gain: Gain | None = None, given: Given | None = None
@@ -222,6 +185,49 @@ def make_finder(
         return found
 
     return checked
+
+
+def _found(
+    finder: FinderSpec,
+    intensity: IntensitySpec,
+    level: int,
+    field: Field,
+    gain: Gain | None,
+    given: Given | None,
+) -> FoundField:
+    counts = to_float(field)
+    planes = counts if gain is None else evenly_lit(counts, gain)
+    binned = bin_planes(planes, finder.bin)
+    mean, sd = mean_and_sd(planes)
+    tile = max(8, BACKGROUND_TILE_PX // finder.bin)
+    image, background = normalise(binned, intensity, tile)
+    noise = pixel_noise(binned[finder.channel])
+    is_fluorescent = intensity.kinds[finder.channel] == "fluorescence"
+    light = intensity.scales if is_fluorescent else background
+    threshold = jnp.maximum(
+        noise * finder.min_contrast, light[finder.channel] * finder.min_share
+    )
+    if given is not None:
+        found = taken(given, finder)
+    elif finder.kind == "tiles":
+        found = find_tiles(binned[finder.channel], threshold, finder)
+    else:
+        found = find_cells(planes[finder.channel], threshold, finder)
+    return FoundField(
+        image=image,
+        centres=found.centres,
+        radius=found.radius,
+        valid=found.valid,
+        n_cells=found.valid.sum(dtype=jnp.int32),
+        at_capacity=found.at_capacity,
+        background=background,
+        mean=mean,
+        sd=sd,
+        focus=sharpness(binned),
+        saturated=saturated_share(counts, level),
+        noise=noise,
+        quality=image_quality(binned, image, intensity, finder.radius_px / finder.bin),
+    )
 
 
 def _check(

@@ -78,12 +78,10 @@ def arrange(
             key = (well, number)
             found = rows.found.get(key, {})
             fields[key] = {place: found[place][0] for place in sorted(found)}
-            fault = _fault(found, expected, labels, is_absent)
-            if fault is not None:
-                problems[key] = field_problem(plate, key, *fault)
-            reported = faults.get((str(well), field_name))
-            if reported is not None:
+            if reported := faults.get((str(well), field_name)):
                 problems[key] = reported
+            elif fault := _fault(found, expected, labels, is_absent):
+                problems[key] = field_problem(plate, key, *fault)
     return Arrangement(
         plate=plate,
         channels=labels,

@@ -29,7 +29,7 @@ from plates.pixels import ZARR
 from plates.planes import Scan
 from plates.preview import coarse_px
 from plates.problems import InputError
-from plates.store import FieldWriter, plate_writer
+from plates.store import FieldWriter, PlateSpec, plate_writer
 from plates.wells import PlateFormat
 
 _CHANGED_SHARE = 0.01
@@ -91,8 +91,15 @@ def ingest_plate(
             overview = Overview(spec, is_lit=options.illumination and not canvas)
             _copy(job, recipe, pool, overview, progress)
             _finish(job, write, overview, notes or {})
+    return _report(job, out, spec, overview)
+
+
+def _report(
+    job: PlateJob, out: Path, spec: PlateSpec, overview: Overview
+) -> IngestReport:
+    plan = job.plan
     return IngestReport(
-        plate=plate_id,
+        plate=spec.plate,
         path=out,
         spec=spec,
         field_names=plan.field_names,

@@ -153,11 +153,6 @@ def spec_of(
         found = f"{n_px:,} pixels a field, limit field_px={LARGEST_FIELD_PX:,}"
         remedy = "choose z=max, one time point, or stitch=false"
         raise plate_error("LIMIT_EXCEEDED", plan.plate, found, remedy)
-    n_smaller = 0
-    while n_smaller < options.pyramid and min(y, x) >= _NARROWEST_PX * STEP ** (
-        n_smaller + 1
-    ):
-        n_smaller += 1
     return PlateSpec(
         plate=plan.plate,
         format=plate_format,
@@ -170,8 +165,16 @@ def spec_of(
         n_times=len(plan.times),
         n_z=n_z,
         z_step_um=plan.z_step_um if n_z > 1 else None,
-        n_levels=1 + n_smaller,
+        n_levels=1 + _n_smaller(min(y, x), options.pyramid),
     )
+
+
+def _n_smaller(side: int, most: int) -> int:
+    """How many smaller copies a field of this narrow side gets."""
+    n = 0
+    while n < most and side >= _NARROWEST_PX * STEP ** (n + 1):
+        n += 1
+    return n
 
 
 def problem_of(

@@ -110,24 +110,11 @@ def dose_table(
     se also carries the healthy anchors' error at the rescue found.
     """
     key = [*UNIT, "concentration_um"]
-    treatments = pl.col("role") == "treatment"
-    if rules.anchors.senescent.state:
-        treatments &= pl.col("state") == rules.anchors.senescent.state
-    wells = wells.with_columns(
-        usable(wells).alias("use"), live_neighbours(wells).alias("live_neighbours")
-    ).join(anchors, on=list(GROUP), how="left", nulls_equal=True, validate="m:1")
+    wells = _treated(wells, anchors, key, rules)
     dead = pl.any_horizontal(pl.col("flags").list.contains(f) for f in DEAD)
     counted = pl.col("log_count").is_not_null() & ~pl.col("flags").list.contains(
         "WELL_FAILED"
     )
-    passing = (pl.col("verdict") != "fail") & pl.col("use")
-    elsewhere = passing.any().over(key)
-    wells = wells.with_row_index("index").with_columns(
-        for_score=pl.col("use")
-        & pl.col("effect").is_not_null()
-        & (passing | ~elsewhere)
-    )
-    wells = wells.filter(treatments)
     for_score = pl.col("for_score")
     table = wells.group_by(key, maintain_order=True).agg(
         n_wells=pl.len(),
@@ -150,9 +137,39 @@ def dose_table(
         background_z_low=pl.col("background_z").min(),
         n_failed_plate=(for_score & (pl.col("verdict") == "fail")).sum(),
     )
-    shares = (
-        wells.filter(for_score)
-        .group_by([*key, *GROUP[:1]], maintain_order=True)
+    shares = _anchor_shares(wells.filter(for_score), key)
+    table = table.join(shares, on=key, how="left", nulls_equal=True, validate="1:1")
+    return _with_errors(table, noise).sort(*key, nulls_last=True)
+
+
+def _treated(
+    wells: pl.DataFrame, anchors: pl.DataFrame, key: list[str], rules: CallRules
+) -> pl.DataFrame:
+    """The treatment wells with their anchors; `for_score` are those whose effect counts:
+    on plates that do not fail, or on failed ones where the dose is nowhere else."""
+    treatments = pl.col("role") == "treatment"
+    if rules.anchors.senescent.state:
+        treatments &= pl.col("state") == rules.anchors.senescent.state
+    wells = wells.with_columns(
+        usable(wells).alias("use"), live_neighbours(wells).alias("live_neighbours")
+    ).join(anchors, on=list(GROUP), how="left", nulls_equal=True, validate="m:1")
+    passing = (pl.col("verdict") != "fail") & pl.col("use")
+    elsewhere = passing.any().over(key)
+    return (
+        wells.with_row_index("index")
+        .with_columns(
+            for_score=pl.col("use")
+            & pl.col("effect").is_not_null()
+            & (passing | ~elsewhere)
+        )
+        .filter(treatments)
+    )
+
+
+def _anchor_shares(wells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """What the anchors of its plates add to the variance of a dose: sum of share^2 / n."""
+    return (
+        wells.group_by([*key, *GROUP[:1]], maintain_order=True)
         .agg(n=pl.len(), n_zero=pl.col("n_zero").first(), n_one=pl.col("n_one").first())
         .group_by(key, maintain_order=True)
         .agg(
@@ -160,8 +177,6 @@ def dose_table(
             one=((pl.col("n") / pl.col("n").sum()) ** 2 / pl.col("n_one")).sum(),
         )
     )
-    table = table.join(shares, on=key, how="left", nulls_equal=True, validate="1:1")
-    return _with_errors(table, noise).sort(*key, nulls_last=True)
 
 
 def _with_errors(table: pl.DataFrame, noise: Noise | None) -> pl.DataFrame:
