@@ -12,6 +12,7 @@ from jaxtyping import Array, Float32
 
 from kernels.augment import AugmentSpec, augment
 from kernels.networks import GraphDef, Params
+from kernels.networks.stages import voices_of
 from kernels.objective import Objective, Targets, cross_entropy
 from kernels.optimisers import OptimiserSpec, optimiser_of
 from kernels.shapes import Crops, PRNGKey, Scalar, Weights
@@ -93,9 +94,10 @@ def make_train_step(
             fixed = _rounded_weights(rest)
         # Copied, because a batch norm writes its statistics down inside the gradient.
         network = nnx.merge(graphdef, seen, fixed, copy=True)
-        logits = network(pixels, key).astype(jnp.float32)
+        said = voices_of(network, pixels, key).astype(jnp.float32)
         after = _with_statistics(rest, nnx.state(network, nnx.BatchStat))
-        return cost(logits, targets, weights), after
+        each = [cost(logits, targets, weights) for logits in said]
+        return jnp.stack(each).mean(), after
 
     def step(
         state: TrainState,

@@ -42,7 +42,7 @@ from screen.explanation.measures import (
 from screen.explanation.planted import plant, taught
 from screen.explanation.subjects import subjects_of
 from screen.explanation.views import Pool, drawn
-from screen.feature_plane import PLANE
+from screen.feature_plane import PLANES
 from screen.groups import AnchorsSettings
 from screen.models import (
     ModelSpec,
@@ -627,16 +627,16 @@ def test_unknown_subjects_are_all_listed(place: Path) -> None:
 
 
 def test_measured_numbers_lie_in_no_part_and_hold_no_cue() -> None:
-    channels = ("grey", PLANE)
+    channels = ("grey", *PLANES)
     parts = parts_of(channels, is_cell_crop=False)
-    maps = np.zeros((1, SIDE, SIDE, 2), np.float32)
-    maps[0, 8, 8, 0], maps[0, 0, 0, 1] = 1.0, 3.0
+    maps = np.zeros((1, SIDE, SIDE, 3), np.float32)
+    maps[0, 8, 8, 0], maps[0, 0, 0, 1], maps[0, 0, 0, 2] = 1.0, 2.0, 1.0
     masks = part_masks(np.ones_like(maps), parts)
-    names = measure_names(channels, parts, 2)
+    names = measure_names(channels, parts, 3)
     found = dict(zip(names, measured(maps, masks, 1)[0], strict=True))
     marked, _ = plant(np.ones_like(maps), np.ones(1, np.int64), 1, 1)
 
-    assert found[f"channel_share:{PLANE}"] == pytest.approx(0.75)
+    assert [found[f"channel_share:{plane}"] for plane in PLANES] == [0.5, 0.25]
     assert found["part_share:centre"] == pytest.approx(1.0)
     np.testing.assert_array_equal(marked[..., 1], 1.0)
     assert marked[..., 0].max() > 1.0

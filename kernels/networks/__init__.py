@@ -13,7 +13,7 @@ from kernels.networks.resnet import resnet18, resnet50
 from kernels.networks.sesmo import Sesmo
 from kernels.networks.stages import Relu, Stage
 from kernels.networks.vgg import Vgg16
-from kernels.networks.wide import CompactWide
+from kernels.networks.wide import N_PLANES, CompactWide
 from kernels.shapes import PRNGKey
 
 GraphDef = nnx.GraphDef[Any]
@@ -71,9 +71,9 @@ NETWORKS: dict[str, NetworkEntry] = {
     "compact_wide": NetworkEntry(
         CompactWide,
         24,
-        206,
-        "compact that also reads numbers of the cell from its last channel",
-        n_numbers=1,
+        192,
+        "compact that also reads numbers of the cell from its last two channels",
+        n_numbers=N_PLANES,
     ),
     "sesmo": NetworkEntry(
         Sesmo, 50, 256, "Deep-SeSMo (Kusumoto 2021), 58.9 M multiply-adds at 50 pixels"

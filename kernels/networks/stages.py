@@ -1,7 +1,7 @@
 """A network as a row of named steps, so that one may stop, look and go on anywhere."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float
@@ -30,3 +30,24 @@ def run_stages(
         own = None if key is None else jax.random.fold_in(key, number)
         x = stage.run(x, own)
     return x
+
+
+@runtime_checkable
+class Voiced(Protocol):
+    """A network of several voices, whose logits are the mean of theirs."""
+
+    def voices(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "v b o"]:
+        """The logits of each voice by itself."""
+
+
+def voices_of(
+    network: Callable[[jax.Array, PRNGKey | None], jax.Array],
+    x: Float[Array, "b s s c"],
+    key: PRNGKey | None = None,
+) -> Float[Array, "v b o"]:
+    """The logits of each voice of a network; most networks have but one."""
+    if isinstance(network, Voiced):
+        return network.voices(x, key)
+    return network(x, key)[None]

@@ -1,4 +1,4 @@
-"""The house network with a second path: it also reads numbers measured on each cell."""
+"""The house network with further voices: it also reads numbers measured on each cell."""
 
 import jax
 import jax.numpy as jnp
@@ -10,21 +10,19 @@ from kernels.networks.compact import WIDTHS, UnitConv, folded
 from kernels.networks.stages import Relu, Stage, run_stages
 from kernels.shapes import PRNGKey
 
-N_SEEN = 64  # what the convolutions come to
-N_READ = 64  # what the numbers come to
-HIDDEN_DROPPED = 0.3
-NUMBERS_DROPPED = 0.1
-NUMBERS_NOISE = 0.1
+N_PLANES = 2
+"""Channels that hold numbers: the same ones in two units, or others."""
+N_HEARD = 64  # what each voice comes to
 
 
 class CompactWide(nnx.Module):
-    """compact on all channels but the last, which holds numbers of the cell and no
+    """compact on all channels but the last two, which hold numbers of the cell and no
     picture (kernels.feature_cells says where).
 
-    A dense layer reads the numbers, and the head sees what the convolutions saw, what
-    that layer made of the numbers, and the numbers themselves (wide and deep: Cheng and
-    others, DLRS 2016). With a key the numbers are noisy and a part of everything drops
-    out; without one nothing is random.
+    Three voices: the convolutions, and a dense layer on each plane of numbers. Each
+    learns by itself what the cell is, and the network says their mean: taught together
+    they lean on each other, and the sum is worth less on images never seen (late
+    fusion: Wang and others, CVPR 2020). Nothing here is random.
     """
 
     def __init__(
@@ -36,7 +34,7 @@ class CompactWide(nnx.Module):
         width: float = 1.0,
         rngs: nnx.Rngs,
     ) -> None:
-        """Raise ValueError for a crop side that is not a multiple of 8, or one channel.
+        """Raise ValueError for a crop side that is not a multiple of 8, or no picture.
 
         ``width`` multiplies the channels of the convolutions, not the embedding.
         """
@@ -45,58 +43,61 @@ class CompactWide(nnx.Module):
                 "the compact_wide network takes crops of 16, 24, 32 ... pixels, not"
                 f" {crop_px}"
             )
-        if n_channels < 2:
-            raise ValueError("the compact_wide network takes pictures and numbers")
+        if n_channels <= N_PLANES:
+            raise ValueError(
+                f"the compact_wide network takes a picture and {N_PLANES} planes of"
+                f" numbers, not {n_channels} channels"
+            )
         a, b, c = (max(1, round(n * width)) for n in WIDTHS)
-        self.stem = UnitConv(4 * (n_channels - 1), a, stride=1, rngs=rngs)
+        self.stem = UnitConv(4 * (n_channels - N_PLANES), a, stride=1, rngs=rngs)
         self.second = UnitConv(a, b, stride=2, rngs=rngs)
         self.third = UnitConv(b, c, stride=2, rngs=rngs)
         self.fourth = UnitConv(c, c, stride=1, rngs=rngs)
+        n_flat = (crop_px // 8) ** 2 * c
         self.n_numbers = int(cell_numbers(crop_px).max()) + 1
-        self.seen = nnx.Linear((crop_px // 8) ** 2 * c, N_SEEN, rngs=rngs)
-        self.read = nnx.Linear(self.n_numbers, N_READ, rngs=rngs)
-        self.head = nnx.Linear(N_SEEN + N_READ + self.n_numbers, n_out, rngs=rngs)
+        sizes = (n_flat, *[self.n_numbers] * N_PLANES)
+        self.dense = nnx.List([nnx.Linear(n, N_HEARD, rngs=rngs) for n in sizes])
+        self.head = nnx.Linear(len(sizes) * N_HEARD, n_out, rngs=rngs)
 
     def stages(self, relu: Relu = jax.nn.relu) -> tuple[Stage, ...]:
         """both (what is seen and the numbers, end to end), dense (the embedding) and
         head; none is a map, because all of them carry the numbers along."""
         return (
-            Stage("both", lambda x, key: self._both(x, relu, key), False),
-            Stage("dense", lambda x, key: self._dense(x, relu, key), False),
+            Stage("both", lambda x, _: self._both(x, relu), False),
+            Stage("dense", lambda x, _: self._dense(x, relu), False),
             Stage("head", lambda x, _: self.head(x), False),
         )
 
-    def _both(
-        self, x: Float[Array, "b s s c"], relu: Relu, key: PRNGKey | None
-    ) -> Float[Array, "b e"]:
+    def _both(self, x: Float[Array, "b s s c"], relu: Relu) -> Float[Array, "b e"]:
         b, side = x.shape[:2]
-        maps = relu(self.stem(folded(x[..., :-1])))
+        maps = relu(self.stem(folded(x[..., :-N_PLANES])))
         maps = relu(self.third(relu(self.second(maps))))
         maps = maps + relu(self.fourth(maps))
         places = jnp.asarray(first_pixels(side, self.n_numbers))
-        numbers = x[..., -1].reshape(b, side * side)[:, places]
-        if key is not None:
-            lost, noisy = jax.random.split(key)
-            numbers = _dropped(numbers, lost, NUMBERS_DROPPED)
-            drawn = jax.random.normal(noisy, numbers.shape, numbers.dtype)
-            numbers = numbers + NUMBERS_NOISE * drawn
-        return jnp.concatenate([maps.reshape(b, -1), numbers], axis=-1)
+        numbers = x[..., -N_PLANES:].reshape(b, side * side, N_PLANES)[:, places]
+        by_plane = numbers.transpose(0, 2, 1).reshape(b, -1)
+        return jnp.concatenate([maps.reshape(b, -1), by_plane], axis=-1)
 
-    def _dense(
-        self, x: Float[Array, "b e"], relu: Relu, key: PRNGKey | None
-    ) -> Float[Array, "b d"]:
-        maps, numbers = x[:, : -self.n_numbers], x[:, -self.n_numbers :]
-        seen, read = relu(self.seen(maps)), relu(self.read(numbers))
-        if key is not None:
-            first, second = jax.random.split(key)
-            seen = _dropped(seen, first, HIDDEN_DROPPED)
-            read = _dropped(read, second, HIDDEN_DROPPED)
-        return jnp.concatenate([seen, read, numbers], axis=-1)
+    def _dense(self, x: Float[Array, "b e"], relu: Relu) -> Float[Array, "b d"]:
+        n_seen = x.shape[1] - N_PLANES * self.n_numbers
+        ends = [n_seen + i * self.n_numbers for i in range(N_PLANES)]
+        heard = zip(self.dense, jnp.split(x, ends, axis=1), strict=True)
+        return jnp.concatenate([relu(dense(part)) for dense, part in heard], axis=-1)
+
+    def voices(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "v b o"]:
+        """The logits of each voice by itself; their mean is what the network says."""
+        n_voices = len(self.dense)
+        parts = jnp.split(self.embed(x, key), n_voices, axis=1)
+        kernels = jnp.split(self.head.kernel[...], n_voices, axis=0)
+        said = [n_voices * (a @ k) for a, k in zip(parts, kernels, strict=True)]
+        return jnp.stack(said) + jnp.asarray(self.head.bias)[None, None, :]
 
     def embed(
         self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
     ) -> Float[Array, "b e"]:
-        """What the network sees and reads in each crop, and the numbers it was given."""
+        """What each voice heard of each crop, 64 numbers at or above 0 a voice."""
         return run_stages(self.stages()[:-1], x, key)
 
     def __call__(
@@ -104,8 +105,3 @@ class CompactWide(nnx.Module):
     ) -> Float[Array, "b o"]:
         """Logits, two unless ``n_out`` says otherwise."""
         return run_stages(self.stages(), x, key)
-
-
-def _dropped(x: Float[Array, "b e"], key: PRNGKey, share: float) -> Float[Array, "b e"]:
-    kept = jax.random.bernoulli(key, 1.0 - share, x.shape)
-    return jnp.where(kept, x * (1.0 / (1.0 - share)), 0.0)

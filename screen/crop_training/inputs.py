@@ -34,7 +34,7 @@ class Inputs:
 
 
 def reads_numbers(settings: TrainVerb) -> bool:
-    """Whether the last channel of the network holds numbers and no picture."""
+    """Whether the last channels of the network hold numbers and no picture."""
     from kernels.networks import NETWORKS
 
     return NETWORKS[settings.network.name].n_numbers > 0
@@ -87,10 +87,10 @@ def inputs_of(settings: TrainVerb, crops: CropSet) -> Inputs:
 def channels_of(settings: TrainVerb, crops: CropSet) -> tuple[str, ...]:
     """The names of the channels of windows."""
     from screen.crop_channels import CHANNELS
-    from screen.feature_plane import PLANE
+    from screen.feature_plane import PLANES
 
     if settings.crops_input == "masked":
-        return (*CHANNELS, PLANE) if reads_numbers(settings) else CHANNELS
+        return (*CHANNELS, *PLANES) if reads_numbers(settings) else CHANNELS
     return CHANNEL_NAMES[crops.form.n_channels]
 
 

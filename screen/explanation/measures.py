@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from screen.feature_plane import PLANE
+from screen.feature_plane import PLANES
 
 Crops = NDArray[np.float32]
 Maps = NDArray[np.float32]
@@ -57,8 +57,8 @@ def parts_of(channels: Sequence[str], *, is_cell_crop: bool) -> Parts:
 
 
 def n_pictures(channels: Sequence[str]) -> int:
-    """How many channels are pictures: a last plane of measured numbers is none."""
-    return len(channels) - (channels[-1] == PLANE)
+    """How many channels are pictures: planes of measured numbers are none."""
+    return sum(name not in PLANES for name in channels)
 
 
 def part_masks(crops: Crops, parts: Parts) -> Masks:
