@@ -32,7 +32,7 @@ CHECKPOINT_INVALID | REFUSE | REFUSED | the checkpoint is cut, changed or none |
 CHECKPOINT_MISMATCH | REFUSE | REFUSED | the checkpoint is of another plan, other data or other library versions | undo the change, or delete it
 DEVICE_ABSENT | REFUSE | REFUSED | the device that is asked for is not there | device=auto or device=cpu
 TOO_FEW_GROUPS | REFUSE | REFUSED | too few groups to hold any out | name another crops_group
-WEIGHTS_LEAK | REFUSE | REFUSED | the weights learnt from the wells they would be judged by | begin from weights of other plates
+WEIGHTS_LEAK | REFUSE | REFUSED | the weights learnt from the wells or crops they would be judged by | begin from weights of other plates or groups
 NETWORK_INVALID | REFUSE | REFUSED | the network takes no crops of this size | change network.crop_px
 TRAINING_INVALID | REFUSE | REFUSED | the folder holds no finished training | name folders of trained models
 TRAINING_UNJUDGED | REFUSE | REFUSED | the training held out nothing to judge it by | hold wells out, as split=halves does

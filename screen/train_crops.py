@@ -38,6 +38,7 @@ from screen.evaluation.judged import Scorer as Scorer
 from screen.evaluation.judged import is_tested_once
 from screen.evaluation.quality import is_higher_better
 from screen.evaluation_page import render
+from screen.leaking_weights import refuse_leaking_crops
 from screen.models import save_model
 from screen.progress import bar
 from screen.settings import TrainVerb
@@ -56,6 +57,7 @@ def run_crops(settings: TrainVerb, on_judged: OnJudged = ignore) -> Taught:
     that was stopped goes on: what is finished is not done again.
     """
     job = prepared(settings)
+    refuse_leaking_crops(settings.network.weights, job.crops)
     inputs = inputs_of(settings, job.crops)
     spec = preprocessing_for(job, inputs)
     if spec is not None:

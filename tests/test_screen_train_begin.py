@@ -1,6 +1,7 @@
 """Where a training on wells begins: with weights that fit and do not leak, on a device."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,12 +10,13 @@ import numpy as np
 import pytest
 
 from kernels.preprocessing import KERAS
+from plates.crop_sets import CropSet
 from plates.problems import InputError
 from screen.compose import settings_of
 from screen.fit_plans import check_network, check_plan, check_source
 from screen.fold_fitting import as_expected, check_cells, expected_of
 from screen.folds import AnchorWell, Fold
-from screen.leaking_weights import refuse_leaking
+from screen.leaking_weights import refuse_leaking, refuse_leaking_crops
 from screen.lessons import Lessons
 from screen.pretrained import Pretrained
 from screen.settings import TrainVerb
@@ -34,6 +36,21 @@ def test_weights_that_learnt_from_these_plates_are_refused(tmp_path: Path) -> No
     weights = weights_of(tmp_path, ["P2", "P9"])
     with pytest.raises(InputError, match=r"WEIGHTS_LEAK.*1 of these plates: P2"):
         refuse_leaking(weights, WELLS)
+
+
+@pytest.mark.parametrize(
+    ("table", "group", "is_refused"),
+    [("crops", "img1", True), ("crops", "img9", False), ("others", "img1", False)],
+)
+def test_weights_that_learnt_from_these_groups_are_refused(
+    table: str, group: str, is_refused: bool, tmp_path: Path
+) -> None:
+    networks = {"networks": [{"learnt": [[table, group]]}]}
+    (tmp_path / "model.json").write_text(json.dumps(networks))
+    crops = cast(CropSet, SimpleNamespace(source=Path("crops.csv"), groups=("img1",)))
+    found = pytest.raises(InputError, match=r"WEIGHTS_LEAK.*1 of these groups: img1")
+    with found if is_refused else nullcontext():
+        refuse_leaking_crops(str(tmp_path / "all.safetensors"), crops)
 
 
 def test_weights_of_other_plates_and_of_elsewhere_pass(tmp_path: Path) -> None:
