@@ -71,7 +71,7 @@ NETWORKS: dict[str, NetworkEntry] = {
     "compact_wide": NetworkEntry(
         CompactWide,
         24,
-        192,
+        128,
         "compact that also reads numbers of the cell from its last two channels",
         n_numbers=N_PLANES,
     ),

@@ -1,4 +1,4 @@
-"""The house network with further voices: it also reads numbers measured on each cell."""
+"""The house network with a second voice, which reads numbers measured on each cell."""
 
 import jax
 import jax.numpy as jnp
@@ -12,17 +12,17 @@ from kernels.shapes import PRNGKey
 
 N_PLANES = 2
 """Channels that hold numbers: the same ones in two units, or others."""
-N_HEARD = 64  # what each voice comes to
+N_HEARD = 64  # numbers of the embedding that are each voice's
 
 
 class CompactWide(nnx.Module):
     """compact on all channels but the last two, which hold numbers of the cell and no
     picture (kernels.feature_cells says where).
 
-    Three voices: the convolutions, and a dense layer on each plane of numbers. Each
-    learns by itself what the cell is, and the network says their mean: taught together
-    they lean on each other, and the sum is worth less on images never seen (late
-    fusion: Wang and others, CVPR 2020). Nothing here is random.
+    Two voices: the convolutions, and a dense layer on the numbers. Each learns by
+    itself what the cell is, and the network says their mean: taught together they lean
+    on each other, and the sum is worth less on images never seen (late fusion: Wang and
+    others, CVPR 2020). Nothing here is random.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class CompactWide(nnx.Module):
         self.fourth = UnitConv(c, c, stride=1, rngs=rngs)
         n_flat = (crop_px // 8) ** 2 * c
         self.n_numbers = int(cell_numbers(crop_px).max()) + 1
-        sizes = (n_flat, *[self.n_numbers] * N_PLANES)
-        self.dense = nnx.List([nnx.Linear(n, N_HEARD, rngs=rngs) for n in sizes])
-        self.head = nnx.Linear(len(sizes) * N_HEARD, n_out, rngs=rngs)
+        self.seen = nnx.Linear(n_flat, N_HEARD, rngs=rngs)
+        self.read = nnx.Linear(N_PLANES * self.n_numbers, N_HEARD, rngs=rngs)
+        self.head = nnx.Linear(2 * N_HEARD, n_out, rngs=rngs)
 
     def stages(self, relu: Relu = jax.nn.relu) -> tuple[Stage, ...]:
         """both (what is seen and the numbers, end to end), dense (the embedding) and
@@ -75,23 +75,19 @@ class CompactWide(nnx.Module):
         maps = maps + relu(self.fourth(maps))
         places = jnp.asarray(first_pixels(side, self.n_numbers))
         numbers = x[..., -N_PLANES:].reshape(b, side * side, N_PLANES)[:, places]
-        by_plane = numbers.transpose(0, 2, 1).reshape(b, -1)
-        return jnp.concatenate([maps.reshape(b, -1), by_plane], axis=-1)
+        return jnp.concatenate([maps.reshape(b, -1), numbers.reshape(b, -1)], axis=-1)
 
     def _dense(self, x: Float[Array, "b e"], relu: Relu) -> Float[Array, "b d"]:
-        n_seen = x.shape[1] - N_PLANES * self.n_numbers
-        ends = [n_seen + i * self.n_numbers for i in range(N_PLANES)]
-        heard = zip(self.dense, jnp.split(x, ends, axis=1), strict=True)
-        return jnp.concatenate([relu(dense(part)) for dense, part in heard], axis=-1)
+        maps, numbers = jnp.split(x, [self.seen.in_features], axis=1)
+        return jnp.concatenate([relu(self.seen(maps)), relu(self.read(numbers))], -1)
 
     def voices(
         self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
     ) -> Float[Array, "v b o"]:
         """The logits of each voice by itself; their mean is what the network says."""
-        n_voices = len(self.dense)
-        parts = jnp.split(self.embed(x, key), n_voices, axis=1)
-        kernels = jnp.split(self.head.kernel[...], n_voices, axis=0)
-        said = [n_voices * (a @ k) for a, k in zip(parts, kernels, strict=True)]
+        parts = jnp.split(self.embed(x, key), 2, axis=1)
+        kernels = jnp.split(self.head.kernel[...], 2, axis=0)
+        said = [2.0 * (a @ k) for a, k in zip(parts, kernels, strict=True)]
         return jnp.stack(said) + jnp.asarray(self.head.bias)[None, None, :]
 
     def embed(
