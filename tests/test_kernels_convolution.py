@@ -29,6 +29,10 @@ SHAPES = [
     (1, 2, 0, 7, 6, 5, 4),
     (7, 2, 3, 15, 12, 3, 4),
     (2, 3, 0, 10, 9, 3, 2),
+    # kernels larger than what they make
+    (3, 1, 1, 2, 3, 40, 40),
+    (3, 2, 1, 4, 3, 40, 48),
+    (3, 3, "SAME", 4, 5, 40, 40),
 ]
 
 
@@ -88,6 +92,7 @@ def test_groups_that_do_not_divide_the_pictures_change_nothing(
     monkeypatch.setattr(winograd, "CACHE_BYTES", 1 << 17)
     monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
     monkeypatch.setattr(columns, "CACHE_BYTES", 1 << 15)
+    monkeypatch.setattr(columns, "FEWEST_ROWS", 1)
     found = with_slopes(ours(stride, 1), x, kernel)
     for one, other in zip(found, expected, strict=True):
         assert_close(one, other)

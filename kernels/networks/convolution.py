@@ -9,10 +9,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from kernels.networks import columns, winograd
+from kernels.networks.columns import Rim
 
 Padding = Literal["SAME", "VALID"] | int
-Rim = tuple[tuple[int, int], tuple[int, int]]
-"""Pixels added before and after, for rows and for columns; negative ones cut off."""
 
 
 def convolve(
@@ -159,6 +158,10 @@ def _to_picture(
     Pixels of like remainder by the stride see like taps of the kernel: each such set is
     a convolution of stride 1 of the slope, and nothing is multiplied by a zero.
     """
+    if kernel.shape[:2] == (1, 1) or kernel.size > slope.size:
+        # Turning so large a kernel over would take longer than the product.
+        side = (x.shape[1], x.shape[2])
+        return columns.slope_of_picture(slope, kernel, side, stride, rim)
     tall, wide = (-(-(x.shape[i + 1] + sum(rim[i])) // stride) for i in (0, 1))
 
     def phase(i: int, j: int) -> jax.Array:
