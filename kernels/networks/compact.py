@@ -6,6 +6,7 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
+from kernels.networks.halves import run_halves
 from kernels.networks.stages import Relu, Stage, run_stages
 from kernels.shapes import PRNGKey
 
@@ -120,5 +121,7 @@ class Compact(nnx.Module):
     def __call__(
         self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
     ) -> Float[Array, "b o"]:
-        """Logits; key is not used, nothing here is random."""
-        return run_stages(self.stages(), x, key)
+        """Logits; a key says that one learns, nothing here is random."""
+        if key is None:
+            return run_stages(self.stages(), x)
+        return run_halves(self.stages(), x, key)

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from kernels.networks.convolution import convolve, max_pool
 from kernels.networks.groups import each_group
+from kernels.networks.halves import run_halves
 from kernels.networks.stages import Relu, Stage, run_stages
 from kernels.networks.vgg import dropped
 from kernels.shapes import PRNGKey
@@ -95,7 +96,7 @@ class Sesmo(nnx.Module):
         """Logits, two unless ``n_out`` says otherwise."""
         if key is None:
             return self.head(self.embed(x))
-        return run_stages(self.stages(), x, key)
+        return run_halves(self.stages(), x, key)
 
 
 def _conv(n_in: int, n_out: int, rngs: nnx.Rngs) -> nnx.Conv:
