@@ -21,6 +21,11 @@ NOTHING: Params = nnx.State({})
 
 PRECISIONS = ("float32", "bfloat16")
 
+# XLA:CPU asks malloc for all passing values of a step in one piece, and glibc hands
+# pieces above 32 MiB back to the system: every step would wait for 4 KiB pages to be
+# zeroed, on two cores for each other. Smaller pieces are kept.
+HEAPS = {"xla_multiheap_size_constraint_per_heap": 16 << 20}
+
 
 class TrainState(NamedTuple):
     """Everything that a step changes; ``rest`` is frozen weights and batch statistics."""
@@ -115,7 +120,9 @@ def make_train_step(
         params = optax.apply_updates(state.params, change)
         return TrainState(params, opt_state, rest), loss
 
-    return _after_augment(jax.jit(step, donate_argnums=0), augmentation)
+    heaps = HEAPS if jax.default_backend() == "cpu" else None
+    compiled = jax.jit(step, donate_argnums=0, compiler_options=heaps)
+    return _after_augment(compiled, augmentation)
 
 
 def _rounded(params: Params) -> Params:
