@@ -23,8 +23,12 @@ PRECISIONS = ("float32", "bfloat16")
 
 # XLA:CPU asks malloc for all passing values of a step in one piece, and glibc hands
 # pieces above 32 MiB back to the system: every step would wait for 4 KiB pages to be
-# zeroed, on two cores for each other. Smaller pieces are kept.
-HEAPS = {"xla_multiheap_size_constraint_per_heap": 16 << 20}
+# zeroed, on two cores for each other. Smaller pieces are kept. A value that does not
+# fit into a piece has XLA log a line, so only steps of small values are so compiled.
+PIECE_BYTES = 28 << 20
+PIECES = {"xla_multiheap_size_constraint_per_heap": PIECE_BYTES}
+MOST_GROWTH = 12
+"""Bytes of the largest map over those of the crops, in all networks but vgg16."""
 
 
 class TrainState(NamedTuple):
@@ -120,9 +124,28 @@ def make_train_step(
         params = optax.apply_updates(state.params, change)
         return TrainState(params, opt_state, rest), loss
 
-    heaps = HEAPS if jax.default_backend() == "cpu" else None
-    compiled = jax.jit(step, donate_argnums=0, compiler_options=heaps)
-    return _after_augment(compiled, augmentation)
+    return _after_augment(_compiled(step), augmentation)
+
+
+def _compiled(step: TrainStep) -> TrainStep:
+    whole: TrainStep = jax.jit(step, donate_argnums=0)
+    if jax.default_backend() != "cpu":
+        return whole
+    pieces: TrainStep = jax.jit(step, donate_argnums=0, compiler_options=PIECES)
+
+    def fitting(
+        state: TrainState,
+        key: PRNGKey,
+        crops: Crops,
+        targets: Targets,
+        weights: Weights,
+    ) -> tuple[TrainState, Scalar]:
+        sizes = [leaf.nbytes for leaf in jax.tree.leaves(state.params)]
+        largest = max([MOST_GROWTH * crops.nbytes, *sizes])
+        taken = pieces if largest <= PIECE_BYTES else whole
+        return taken(state, key, crops, targets, weights)
+
+    return fitting
 
 
 def _rounded(params: Params) -> Params:
