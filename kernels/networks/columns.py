@@ -56,7 +56,8 @@ def slope_of_picture(
 
     def one(group: Pictures) -> jax.Array:
         flat = group[0].reshape(-1, slope.shape[3])
-        spread = _wide_product(flat, rows.T).reshape(-1, u, v, *shape)
+        # Rows of the kernel first: XLA:CPU shares these out among its cores.
+        spread = _wide_product(rows, flat.T).T.reshape(-1, u, v, *shape)
         parts = [
             _laid(spread[:, :, :, i, j], side, (i - rim[0][0], j - rim[1][0]), stride)
             for i in range(shape[0])
