@@ -54,11 +54,12 @@ SHAPES = {
 them: a cell of 64 pixels, and for vgg16, whose dense layers weigh 0.5 GB with as much
 again for slope and momentum, four crops that leave both engines room in 6 GB."""
 LIMITS = {
-    "compact": "not found by operation; a step is 22 ms of a core, its forward about 6",
-    "sesmo": "Winograd's transforms: conv2 alone is 60 of 360 ms backwards",
-    "resnet18": "last layers: kernels larger than pictures, turned for the slope (16 ms"
-    " a convolution, 4 forward); batch norms take a twentieth",
-    "resnet50": "not found by operation",
+    "compact": "many small operations, of a core each: two halves of the minibatch keep"
+    " both at work, and a step that waited finds one core only",
+    "sesmo": "Winograd's transforms and the groups they go through, a core each half",
+    "resnet18": "half of a step keeps one core: batch norms, products of few rows with"
+    " the kernels of the last layers, Winograd's groups",
+    "resnet50": "not found by operation; a fifth was memory asked for anew each step",
     "vgg16": "not found by operation; 134 M weights with slope and momentum are read",
 }
 
