@@ -9,6 +9,9 @@ from screen.baselines.hand_features import FEATURES
 
 FEW = 1e-3  # added before a logarithm
 FARTHEST = 8.0  # linear units beyond which a cell is no farther
+NEAR = 0.25
+"""Length of a near unit: a decay of weights lets plain amounts speak first, which carry
+farther, and logarithms add what those cannot tell."""
 
 Table = NDArray[np.float64]
 
@@ -137,8 +140,8 @@ LINEAR: dict[str, tuple[float, float]] = {
 
 
 def near_units(features: Table) -> NDArray[np.float32]:
-    """Features f64[n f] as distances f32[n f] from a usual nucleus; far ones by
-    their logarithm (arcsinh), so that a fragment is odd but not overwhelming."""
+    """Features f64[n f] as distances f32[n f] from a usual nucleus, of which four make
+    1; far ones by their logarithm (arcsinh), so that a fragment is odd but not overwhelming."""
     told = np.empty(features.shape, np.float32)
     for column, name in enumerate(FEATURES):
         is_log = name in LOGARITHMIC
@@ -146,7 +149,7 @@ def near_units(features: Table) -> NDArray[np.float32]:
         values = features[:, column]
         if is_log:
             values = np.log(FEW + np.maximum(values, 0))
-        told[:, column] = np.arcsinh((values - middle) / unit)
+        told[:, column] = NEAR * np.arcsinh((values - middle) / unit)
     return told
 
 

@@ -106,7 +106,7 @@ def test_any_channels_outputs_and_width_give_their_shapes(
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_the_registry_knows_each_embedding(name: str) -> None:
     entry = NETWORKS[name]
-    network = abstract(name, 2, entry.crop_px)
+    network = abstract(name, 1 + entry.n_numbers, entry.crop_px)
     assert network.head.in_features == entry.n_embedding
 
 

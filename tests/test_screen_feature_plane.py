@@ -68,9 +68,9 @@ def test_units_by_hand() -> None:
     table[0, FEATURES.index("mean")] = 171
     told = dict(zip(FEATURES, near_units(table).T, strict=True))
 
-    # arcsinh(1) = 0.88137; log(0.001) lies 26.866 units of 0.54 under 7.6.
-    assert told["area"] == pytest.approx([0.88137, -3.98436], abs=1e-4)
-    assert told["mean"][0] == pytest.approx(0.88137, abs=1e-4)
+    # arcsinh(1) / 4 = 0.22034; log(0.001) lies 26.866 units of 0.54 under 7.6.
+    assert told["area"] == pytest.approx([0.22034, -0.99609], abs=1e-4)
+    assert told["mean"][0] == pytest.approx(0.22034, abs=1e-4)
 
 
 def test_linear_units_by_hand() -> None:
@@ -155,6 +155,15 @@ def test_a_voice_learns_as_if_it_were_alone() -> None:
     silent = given.at[..., :3].set(0.0)  # the picture says something else
     assert np.allclose(taught(given), taught(silent), atol=1e-6)
     assert not np.allclose(taught(given), params["read"]["kernel"][...], atol=1e-6)
+
+
+def test_the_wide_network_is_random_with_a_key_only() -> None:
+    network = _wide()
+    given = jnp.asarray(with_features(_windows(4), _table(4)))
+
+    assert jnp.array_equal(network(given), network(given))
+    drawn = [network(given, jax.random.key(k)) for k in (1, 2)]
+    assert float(jnp.abs(drawn[0] - drawn[1]).max()) > 1e-3
 
 
 def test_the_wide_network_refuses_what_it_cannot_take() -> None:

@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 from kernels.networks.convolution import convolve, max_pool
 from kernels.networks.groups import each_group
 from kernels.networks.halves import run_halves
-from kernels.networks.stages import Relu, Stage, run_stages
-from kernels.networks.vgg import dropped
+from kernels.networks.stages import Relu, Stage, dropped, run_stages
 from kernels.shapes import PRNGKey
 
 WIDTHS = (32, 32, 64, 128)
 N_EMBEDDING = 256
+DROPOUT = 0.5
 GROUP = 4
 """Crops that go through a CPU together when nothing is learnt."""
 
@@ -69,7 +69,7 @@ class Sesmo(nnx.Module):
             Stage("conv4", layer(self.conv4), True),
             Stage("pool2", _pooled, True),
             Stage("dense", lambda x, _: relu(self.dense(_flat(x))), False),
-            Stage("head", lambda x, key: self.head(dropped(x, key)), False),
+            Stage("head", lambda x, key: self.head(dropped(x, key, DROPOUT)), False),
         )
 
     def embed(
@@ -110,7 +110,7 @@ def _valid(conv: nnx.Conv, x: Float[Array, "b y x c"]) -> Float[Array, "b u v d"
 
 
 def _pooled(x: jax.Array, key: PRNGKey | None) -> jax.Array:
-    return dropped(max_pool(x), key)
+    return dropped(max_pool(x), key, DROPOUT)
 
 
 def _flat(x: Float[Array, "b y x c"]) -> Float[Array, "b f"]:

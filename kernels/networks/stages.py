@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from kernels.shapes import PRNGKey
@@ -30,6 +31,18 @@ def run_stages(
         own = None if key is None else jax.random.fold_in(key, number)
         x = stage.run(x, own)
     return x
+
+
+def dropped(
+    x: Float[Array, "*any"], key: PRNGKey | None, share: float
+) -> Float[Array, "*any"]:
+    """A share of the numbers, drawn by the key, set to 0 and the rest raised for them;
+    without a key all as they are (Srivastava and others, JMLR 2014)."""
+    if key is None:
+        return x
+    kept = jax.random.bernoulli(key, 1.0 - share, x.shape)
+    scaled = x * jnp.asarray(1.0 / (1.0 - share), x.dtype)
+    return jnp.where(kept, scaled, jnp.zeros_like(x))
 
 
 @runtime_checkable

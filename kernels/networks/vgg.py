@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from kernels.networks.convolution import convolve, max_pool
-from kernels.networks.stages import Relu, Stage, run_stages
+from kernels.networks.stages import Relu, Stage, dropped, run_stages
 from kernels.shapes import PRNGKey
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -65,8 +65,10 @@ class Vgg16(nnx.Module):
                 for i in range(1, len(BLOCKS) + 1)
             ),
             Stage("fc1", lambda x, _: relu(self.fc1(_flat(x))), False),
-            Stage("fc2", lambda x, key: relu(self.fc2(dropped(x, key))), False),
-            Stage("head", lambda x, key: self.head(dropped(x, key)), False),
+            Stage(
+                "fc2", lambda x, key: relu(self.fc2(dropped(x, key, DROPOUT))), False
+            ),
+            Stage("head", lambda x, key: self.head(dropped(x, key, DROPOUT)), False),
         )
 
     def _block(
@@ -115,12 +117,3 @@ def _parts(n: int) -> np.ndarray:
         first, last = i * n // POOLED_PX, -(-(i + 1) * n // POOLED_PX)
         parts[i, first:last] = 1.0 / (last - first)
     return parts
-
-
-def dropped(x: Float[Array, "*any"], key: PRNGKey | None) -> Float[Array, "*any"]:
-    """Half of the numbers, drawn by the key, set to 0 and the rest doubled."""
-    if key is None:
-        return x
-    kept = jax.random.bernoulli(key, 1.0 - DROPOUT, x.shape)
-    scaled = x * jnp.asarray(1.0 / (1.0 - DROPOUT), x.dtype)
-    return jnp.where(kept, scaled, jnp.zeros_like(x))

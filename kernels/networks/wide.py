@@ -7,11 +7,12 @@ from jaxtyping import Array, Float
 
 from kernels.feature_cells import cell_numbers, first_pixels
 from kernels.networks.compact import WIDTHS, UnitConv, folded
-from kernels.networks.stages import Relu, Stage, run_stages
+from kernels.networks.stages import Relu, Stage, dropped, run_stages
 from kernels.shapes import PRNGKey
 
 N_PLANES = 2
 """Channels that hold numbers: the same ones in two units, or others."""
+DROPPED = 0.3  # of what the dense layer makes of the numbers
 N_HEARD = 64  # numbers of the embedding that are each voice's
 
 
@@ -22,7 +23,7 @@ class CompactWide(nnx.Module):
     Two voices: the convolutions, and a dense layer on the numbers. Each learns by
     itself what the cell is, and the network says their mean: taught together they lean
     on each other, and the sum is worth less on images never seen (late fusion: Wang and
-    others, CVPR 2020). Nothing here is random.
+    others, CVPR 2020). With a key a part of what is made of the numbers drops out.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class CompactWide(nnx.Module):
         head; none is a map, because all of them carry the numbers along."""
         return (
             Stage("both", lambda x, _: self._both(x, relu), False),
-            Stage("dense", lambda x, _: self._dense(x, relu), False),
+            Stage("dense", lambda x, key: self._dense(x, relu, key), False),
             Stage("head", lambda x, _: self.head(x), False),
         )
 
@@ -77,9 +78,12 @@ class CompactWide(nnx.Module):
         numbers = x[..., -N_PLANES:].reshape(b, side * side, N_PLANES)[:, places]
         return jnp.concatenate([maps.reshape(b, -1), numbers.reshape(b, -1)], axis=-1)
 
-    def _dense(self, x: Float[Array, "b e"], relu: Relu) -> Float[Array, "b d"]:
+    def _dense(
+        self, x: Float[Array, "b e"], relu: Relu, key: PRNGKey | None
+    ) -> Float[Array, "b d"]:
         maps, numbers = jnp.split(x, [self.seen.in_features], axis=1)
-        return jnp.concatenate([relu(self.seen(maps)), relu(self.read(numbers))], -1)
+        read = dropped(relu(self.read(numbers)), key, DROPPED)
+        return jnp.concatenate([relu(self.seen(maps)), read], axis=-1)
 
     def voices(
         self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
