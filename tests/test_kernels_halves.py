@@ -10,14 +10,13 @@ from flax import nnx
 
 from kernels.networks import build
 from kernels.networks.halves import run_halves
-from kernels.networks.stages import Stage
-from kernels.networks.vgg import dropped
+from kernels.networks.stages import Stage, dropped
 
 pytestmark = pytest.mark.usefixtures("strict_arrays")
 DROPPING = (
-    Stage("drop", dropped, True),
+    Stage("drop", lambda x, key: dropped(x, key, 0.5), True),
     Stage("flat", lambda x, _: x.reshape(x.shape[0], -1), False),
-    Stage("drop_again", dropped, False),
+    Stage("drop_again", lambda x, key: dropped(x, key, 0.5), False),
 )
 
 

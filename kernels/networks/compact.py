@@ -7,7 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from kernels.networks.halves import run_halves
-from kernels.networks.stages import Relu, Stage, run_stages
+from kernels.networks.stages import Relu, Stage, Staged
 from kernels.shapes import PRNGKey
 
 WIDTHS = (16, 32, 64)
@@ -65,12 +65,49 @@ def folded(x: Float[Array, "b s s c"]) -> Float[Array, "b u v d"]:
     return parts.reshape(b, s // 2, s // 2, 4 * c)
 
 
-class Compact(nnx.Module):
+class Convolved(Staged):
+    """What the house networks share: four 3 x 3 convolutions to an eighth of the side."""
+
+    name: str
+    """What the registry calls it."""
+
+    def __init__(
+        self, n_channels: int, crop_px: int, *, width: float, rngs: nnx.Rngs
+    ) -> None:
+        """Raise ValueError for a crop side that is not a multiple of 8.
+
+        ``width`` multiplies the channels of the convolutions.
+        """
+        if crop_px % 8 or crop_px < 16:
+            raise ValueError(
+                f"the {self.name} network takes crops of 16, 24, 32 ... pixels, not"
+                f" {crop_px}"
+            )
+        a, b, c = (max(1, round(n * width)) for n in WIDTHS)
+        self.stem = UnitConv(4 * n_channels, a, stride=1, rngs=rngs)
+        self.second = UnitConv(a, b, stride=2, rngs=rngs)
+        self.third = UnitConv(b, c, stride=2, rngs=rngs)
+        self.fourth = UnitConv(c, c, stride=1, rngs=rngs)
+        self.n_flat = (crop_px // 8) ** 2 * c
+
+    def maps(self, relu: Relu) -> tuple[Stage, ...]:
+        """stem, second, third and fourth; none is random."""
+        return (
+            Stage("stem", lambda x, _: relu(self.stem(folded(x))), True),
+            Stage("second", lambda x, _: relu(self.second(x)), True),
+            Stage("third", lambda x, _: relu(self.third(x)), True),
+            Stage("fourth", lambda x, _: x + relu(self.fourth(x)), True),
+        )
+
+
+class Compact(Convolved):
     """Four 3 x 3 convolutions to an eighth of the side, one dense layer, two logits.
 
     About 1.5 M multiply-adds for 32 x 32 x 2. The place in the crop is kept up to the
     dense layer, because the cell in the middle is meant and its neighbours are not.
     """
+
+    name = "compact"
 
     def __init__(
         self,
@@ -85,25 +122,14 @@ class Compact(nnx.Module):
 
         ``width`` multiplies the channels of the convolutions, not the embedding.
         """
-        if crop_px % 8 or crop_px < 16:
-            raise ValueError(
-                f"the compact network takes crops of 16, 24, 32 ... pixels, not {crop_px}"
-            )
-        a, b, c = (max(1, round(n * width)) for n in WIDTHS)
-        self.stem = UnitConv(4 * n_channels, a, stride=1, rngs=rngs)
-        self.second = UnitConv(a, b, stride=2, rngs=rngs)
-        self.third = UnitConv(b, c, stride=2, rngs=rngs)
-        self.fourth = UnitConv(c, c, stride=1, rngs=rngs)
-        self.dense = nnx.Linear((crop_px // 8) ** 2 * c, N_EMBEDDING, rngs=rngs)
+        super().__init__(n_channels, crop_px, width=width, rngs=rngs)
+        self.dense = nnx.Linear(self.n_flat, N_EMBEDDING, rngs=rngs)
         self.head = nnx.Linear(N_EMBEDDING, n_out, rngs=rngs)
 
     def stages(self, relu: Relu = jax.nn.relu) -> tuple[Stage, ...]:
         """stem, second, third, fourth, dense (the embedding) and head; none is random."""
         return (
-            Stage("stem", lambda x, _: relu(self.stem(folded(x))), True),
-            Stage("second", lambda x, _: relu(self.second(x)), True),
-            Stage("third", lambda x, _: relu(self.third(x)), True),
-            Stage("fourth", lambda x, _: x + relu(self.fourth(x)), True),
+            *self.maps(relu),
             Stage(
                 "dense",
                 lambda x, _: relu(self.dense(x.reshape(x.shape[0], -1))),
@@ -112,16 +138,10 @@ class Compact(nnx.Module):
             Stage("head", lambda x, _: self.head(x), False),
         )
 
-    def embed(
-        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
-    ) -> Float[Array, "b e"]:
-        """What the network sees in each crop, 64 numbers at or above 0."""
-        return run_stages(self.stages()[:-1], x, key)
-
     def __call__(
         self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
     ) -> Float[Array, "b o"]:
         """Logits; a key says that one learns, nothing here is random."""
         if key is None:
-            return run_stages(self.stages(), x)
+            return super().__call__(x)
         return run_halves(self.stages(), x, key)

@@ -8,7 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from kernels.networks.convolution import convolve, max_pool
-from kernels.networks.stages import Relu, Stage, run_stages
+from kernels.networks.stages import Relu, Stage, Staged
 from kernels.shapes import PRNGKey
 
 WIDTHS = (64, 128, 256, 512)
@@ -91,7 +91,7 @@ def _shortcut(n_in: int, n_out: int, stride: int, rngs: nnx.Rngs) -> ConvNorm | 
     return ConvNorm(n_in, n_out, 1, stride=stride, rngs=rngs)
 
 
-class ResNet(nnx.Module):
+class ResNet(Staged):
     """A 7 x 7 stem, a pool, four layers of blocks, the mean over pixels, one head.
 
     Any crop of at least 32 pixels; usual is 224. ``train()`` makes batch norms use and
@@ -143,18 +143,6 @@ class ResNet(nnx.Module):
             Stage("mean", lambda x, _: x.mean((1, 2)), False),
             Stage("head", lambda x, _: self.head(x), False),
         )
-
-    def embed(
-        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
-    ) -> Float[Array, "b e"]:
-        """Mean over the pixels of the last layer, at or above 0."""
-        return run_stages(self.stages()[:-1], x, key)
-
-    def __call__(
-        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
-    ) -> Float[Array, "b o"]:
-        """Logits."""
-        return run_stages(self.stages(), x, key)
 
 
 def _through(

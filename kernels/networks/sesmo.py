@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from kernels.networks.convolution import convolve, max_pool
 from kernels.networks.groups import each_group
 from kernels.networks.halves import run_halves
-from kernels.networks.stages import Relu, Stage, dropped, run_stages
+from kernels.networks.stages import Relu, Stage, Staged, dropped
 from kernels.shapes import PRNGKey
 
 WIDTHS = (32, 32, 64, 128)
@@ -21,7 +21,7 @@ GROUP = 4
 """Crops that go through a CPU together when nothing is learnt."""
 
 
-class Sesmo(nnx.Module):
+class Sesmo(Staged):
     """Conv 32, 32, pool, conv 64, 128, pool, dense 256, two logits; valid padding.
 
     50 x 50 x 3 gives 2,757,474 parameters and 58.9 M multiply-adds. Inputs belong in
@@ -77,14 +77,14 @@ class Sesmo(nnx.Module):
     ) -> Float[Array, "b e"]:
         """The dense layer of 256 after its ReLU."""
         if key is not None:
-            return run_stages(self.stages()[:-1], x, key)
+            return super().embed(x, key)
         found: jax.Array = lax.platform_dependent(
             x, cpu=self._in_groups, default=self._whole
         )
         return found
 
     def _whole(self, x: Float[Array, "b s s c"]) -> Float[Array, "b e"]:
-        return run_stages(self.stages()[:-1], x)
+        return super().embed(x)
 
     def _in_groups(self, x: Float[Array, "b s s c"]) -> Float[Array, "b e"]:
         # On a CPU the activations of 64 crops would wait for memory.

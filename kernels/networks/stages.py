@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jaxtyping import Array, Float
 
 from kernels.shapes import PRNGKey
@@ -43,6 +44,27 @@ def dropped(
     kept = jax.random.bernoulli(key, 1.0 - share, x.shape)
     scaled = x * jnp.asarray(1.0 / (1.0 - share), x.dtype)
     return jnp.where(kept, scaled, jnp.zeros_like(x))
+
+
+class Staged(nnx.Module):
+    """A network that is a row of stages: the last gives logits, the one before the
+    embedding. Without a key nothing is random."""
+
+    def stages(self, relu: Relu = jax.nn.relu) -> tuple[Stage, ...]:
+        """The named steps, with this rectifier."""
+        raise NotImplementedError
+
+    def embed(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "b e"]:
+        """The numbers under the head."""
+        return run_stages(self.stages()[:-1], x, key)
+
+    def __call__(
+        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
+    ) -> Float[Array, "b o"]:
+        """Logits, two unless the network was built for more or fewer."""
+        return run_stages(self.stages(), x, key)
 
 
 @runtime_checkable

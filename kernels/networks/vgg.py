@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from kernels.networks.convolution import convolve, max_pool
-from kernels.networks.stages import Relu, Stage, dropped, run_stages
+from kernels.networks.stages import Relu, Stage, Staged, dropped
 from kernels.shapes import PRNGKey
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -20,7 +20,7 @@ DROPOUT = 0.5
 MIN_CROP_PX = 32
 
 
-class Vgg16(nnx.Module):
+class Vgg16(Staged):
     """Thirteen 3 x 3 convolutions in five blocks, 7 x 7 means, two dense layers, a head.
 
     Any crop of at least 32 pixels; usual is 224. Half of the numbers of both dense
@@ -86,18 +86,6 @@ class Vgg16(nnx.Module):
             return x
 
         return run
-
-    def embed(
-        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
-    ) -> Float[Array, "b e"]:
-        """The second dense layer after its rectifier."""
-        return run_stages(self.stages()[:-1], x, key)
-
-    def __call__(
-        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
-    ) -> Float[Array, "b o"]:
-        """Logits."""
-        return run_stages(self.stages(), x, key)
 
 
 def _flat(x: Float[Array, "b y x c"]) -> Float[Array, "b f"]:

@@ -6,7 +6,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from kernels.feature_cells import cell_numbers, first_pixels
-from kernels.networks.compact import WIDTHS, UnitConv, folded
+from kernels.networks.compact import Convolved
 from kernels.networks.stages import Relu, Stage, dropped, run_stages
 from kernels.shapes import PRNGKey
 
@@ -16,7 +16,7 @@ DROPPED = 0.3  # of what the dense layer makes of the numbers
 N_HEARD = 64  # numbers of the embedding that are each voice's
 
 
-class CompactWide(nnx.Module):
+class CompactWide(Convolved):
     """compact on all channels but the last two, which hold numbers of the cell and no
     picture (kernels.feature_cells says where).
 
@@ -25,6 +25,8 @@ class CompactWide(nnx.Module):
     on each other, and the sum is worth less on images never seen (late fusion: Wang and
     others, CVPR 2020). With a key a part of what is made of the numbers drops out.
     """
+
+    name = "compact_wide"
 
     def __init__(
         self,
@@ -39,24 +41,14 @@ class CompactWide(nnx.Module):
 
         ``width`` multiplies the channels of the convolutions, not the embedding.
         """
-        if crop_px % 8 or crop_px < 16:
-            raise ValueError(
-                "the compact_wide network takes crops of 16, 24, 32 ... pixels, not"
-                f" {crop_px}"
-            )
         if n_channels <= N_PLANES:
             raise ValueError(
                 f"the compact_wide network takes a picture and {N_PLANES} planes of"
                 f" numbers, not {n_channels} channels"
             )
-        a, b, c = (max(1, round(n * width)) for n in WIDTHS)
-        self.stem = UnitConv(4 * (n_channels - N_PLANES), a, stride=1, rngs=rngs)
-        self.second = UnitConv(a, b, stride=2, rngs=rngs)
-        self.third = UnitConv(b, c, stride=2, rngs=rngs)
-        self.fourth = UnitConv(c, c, stride=1, rngs=rngs)
-        n_flat = (crop_px // 8) ** 2 * c
+        super().__init__(n_channels - N_PLANES, crop_px, width=width, rngs=rngs)
         self.n_numbers = int(cell_numbers(crop_px).max()) + 1
-        self.seen = nnx.Linear(n_flat, N_HEARD, rngs=rngs)
+        self.seen = nnx.Linear(self.n_flat, N_HEARD, rngs=rngs)
         self.read = nnx.Linear(N_PLANES * self.n_numbers, N_HEARD, rngs=rngs)
         self.head = nnx.Linear(2 * N_HEARD, n_out, rngs=rngs)
 
@@ -71,9 +63,7 @@ class CompactWide(nnx.Module):
 
     def _both(self, x: Float[Array, "b s s c"], relu: Relu) -> Float[Array, "b e"]:
         b, side = x.shape[:2]
-        maps = relu(self.stem(folded(x[..., :-N_PLANES])))
-        maps = relu(self.third(relu(self.second(maps))))
-        maps = maps + relu(self.fourth(maps))
+        maps = run_stages(self.maps(relu), x[..., :-N_PLANES])
         places = jnp.asarray(first_pixels(side, self.n_numbers))
         numbers = x[..., -N_PLANES:].reshape(b, side * side, N_PLANES)[:, places]
         return jnp.concatenate([maps.reshape(b, -1), numbers.reshape(b, -1)], axis=-1)
@@ -93,15 +83,3 @@ class CompactWide(nnx.Module):
         kernels = jnp.split(self.head.kernel[...], 2, axis=0)
         said = [2.0 * (a @ k) for a, k in zip(parts, kernels, strict=True)]
         return jnp.stack(said) + jnp.asarray(self.head.bias)[None, None, :]
-
-    def embed(
-        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
-    ) -> Float[Array, "b e"]:
-        """What each voice heard of each crop, 64 numbers at or above 0 a voice."""
-        return run_stages(self.stages()[:-1], x, key)
-
-    def __call__(
-        self, x: Float[Array, "b s s c"], key: PRNGKey | None = None
-    ) -> Float[Array, "b o"]:
-        """Logits, two unless ``n_out`` says otherwise."""
-        return run_stages(self.stages(), x, key)
