@@ -56,7 +56,6 @@ OWN_JSON = {  # where JSON may be made without plates/json_text.py
     "plates/tables.py",  # hashed only, of cells that may hold anything
     "plates/killable.py",  # words for a child process
     "screen/crop_training/kept_scores.py",  # hashed only
-    "screen/crop_training/rounds.py",  # losses that a fit has found finite
 }
 
 

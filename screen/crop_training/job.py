@@ -25,6 +25,9 @@ from screen.settings import TrainVerb
 if TYPE_CHECKING:
     from screen.fitting import FitPlan
 
+LIBRARIES = ("jax", "flax", "optax", "numpy", "scikit-learn")
+"""On whose versions held-out scores depend."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -119,7 +122,7 @@ def facts_of(job: Job, teacher: Teacher, data: str) -> dict[str, Any]:
         "data": data,
         "targets": [*job.targets.names, job.crops.label, job.crops.group],
         "input": [s.crops_input, s.network.crop_px, s.network.bin],
-        "versions": [version(name) for name in ("jax", "numpy", "scikit-learn")],
+        "versions": [version(name) for name in LIBRARIES],
         "seed": s.seed,
         "task": asdict(job.targets.task),
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from plates.json_text import strict_json
 from screen.crop_training.heldout import HeldOut, held_out
 from screen.crop_training.inputs import Inputs
 from screen.crop_training.job import Job
@@ -46,7 +46,7 @@ def epochs_written(job: Job, title: str, advance: Advance) -> Iterator[OnEpoch]:
 
         def heard(fold: str, member: int, told: dict[str, float]) -> None:
             line = {"split": title, "fold": fold, "network": member, **told}
-            text = json.dumps(line)
+            text = strict_json(line)
             if text not in known:
                 metrics.write(text + "\n")
                 metrics.flush()
