@@ -23,7 +23,7 @@ LOOKS: dict[str, tuple[str, int, int]] = {
 }
 """Network of the registry, side of the window in binned pixels, pixels per bin."""
 OTHERS = ("compact", "compact_large", "sesmo")
-SESMO_EPOCHS = 12  # a step takes twenty times as long
+SESMO_EPOCHS = 80  # a step takes ten times as long
 
 
 def windows_for(
