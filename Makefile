@@ -27,7 +27,7 @@ demo: $(V)/.ok ## simulate, train, score, call and report a virtual screen (SEED
 	@$(BIN)/python -m screen.demo seed=$(SEED)
 
 test: $(V)/.ok ## run every test
-	@$(BIN)/python -m pytest -q --durations=20
+	@$(BIN)/python -m pytest -q --durations=20 -n 2 --dist loadfile
 
 format: $(V)/.ok ## rewrite the code in house format
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -124,28 +124,38 @@ def make_train_step(
         params = optax.apply_updates(state.params, change)
         return TrainState(params, opt_state, rest), loss
 
-    return _after_augment(_compiled(step), augmentation)
+    return _after_augment(CompiledStep(step), augmentation)
 
 
-def _compiled(step: TrainStep) -> TrainStep:
-    whole: TrainStep = jax.jit(step, donate_argnums=0)
-    if jax.default_backend() != "cpu":
-        return whole
-    pieces: TrainStep = jax.jit(step, donate_argnums=0, compiler_options=PIECES)
+class CompiledStep:
+    """A jitted step, on a CPU in pieces of memory where its values fit into them."""
 
-    def fitting(
+    def __init__(self, step: TrainStep) -> None:
+        """Compile nothing yet: the shapes of the first call decide."""
+        is_cpu = jax.default_backend() == "cpu"
+        self.whole: Any = jax.jit(step, donate_argnums=0)
+        self.pieces: Any = jax.jit(
+            step, donate_argnums=0, compiler_options=PIECES if is_cpu else None
+        )
+
+    def __call__(
+        self,
         state: TrainState,
         key: PRNGKey,
         crops: Crops,
         targets: Targets,
         weights: Weights,
     ) -> tuple[TrainState, Scalar]:
+        """The state after the step, and its loss."""
         sizes = [leaf.nbytes for leaf in jax.tree.leaves(state.params)]
         largest = max([MOST_GROWTH * crops.nbytes, *sizes])
-        taken = pieces if largest <= PIECE_BYTES else whole
-        return taken(state, key, crops, targets, weights)
+        taken = self.pieces if largest <= PIECE_BYTES else self.whole
+        after: tuple[TrainState, Scalar] = taken(state, key, crops, targets, weights)
+        return after
 
-    return fitting
+    def n_compiled(self) -> int:
+        """How often it was compiled: once for each set of shapes."""
+        return int(self.whole._cache_size() + self.pieces._cache_size())
 
 
 def _rounded(params: Params) -> Params:

@@ -82,7 +82,7 @@ def test_grades_are_learnt_and_their_probabilities_add_up(
     np.testing.assert_allclose(p.sum(1), 1.0, rtol=1e-5)
     assert (p.argmax(1) == grades).mean() > 0.9
     assert fitted.history[-1]["accuracy"] > 0.9
-    assert [step._cache_size() for step in made] == [1]
+    assert [step.n_compiled() for step in made] == [1]
 
 
 @pytest.mark.slow
