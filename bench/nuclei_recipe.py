@@ -23,7 +23,7 @@ LOOKS: dict[str, tuple[str, int, int]] = {
 }
 """Network of the registry, side of the window in binned pixels, pixels per bin."""
 OTHERS = ("compact", "compact_large", "sesmo")
-SESMO_EPOCHS = 80  # a step takes ten times as long
+SESMO_EPOCHS = 80  # its steps take far longer than those of compact
 
 
 def windows_for(

@@ -11,7 +11,7 @@ from kernels.networks.stages import Relu, Stage, dropped, run_stages
 from kernels.shapes import PRNGKey
 
 N_PLANES = 2
-"""Channels that hold numbers: the same ones in two units, or others."""
+"""Channels that hold numbers."""
 DROPPED = 0.3  # of what the dense layer makes of the numbers
 N_HEARD = 64  # numbers of the embedding that are each voice's
 

@@ -35,9 +35,9 @@ def leaderboard(trainings: Sequence[Training]) -> pl.DataFrame:
     """A row a training, the best first, with every setting in which they differ.
 
     Ties are ordered by size, then by folder; a training without a value stands last
-    and has no rank, and ``why`` says what kept it from being judged. Raises InputError (COMPARE_METRICS) when
-    they were judged by different measures, and (COMPARE_DATA) when on different data:
-    such figures do not stand in one order.
+    and has no rank, and ``why`` says what kept it from being judged. Raises InputError
+    (COMPARE_METRICS) when they were judged by different measures, and (COMPARE_DATA)
+    when on different data: such figures do not stand in one order.
     """
     _refuse_unlike(trainings)
     ranked = sorted(trainings, key=_order)
