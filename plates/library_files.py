@@ -1,27 +1,21 @@
 """Compound files of any form as one table of ids, names and drawings, all of it text."""
 
-import csv
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from plates.map_formats.sheets import sheet_table
-from plates.map_formats.workbook import is_workbook, read_workbook
 from plates.problems import InputError, Problem
 from plates.sdf import Record, is_sdf, read_records
+from plates.table_files import read_table
 from plates.tables import (
     TextTable,
-    frame_table,
     header_key,
     nearest,
-    read_text_table,
     text_table,
 )
-from plates.text_files import MAX_TEXT_BYTES, fault
 
 # Headers by which each column goes elsewhere; of several the first is taken.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -40,7 +34,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "synonyms": ("synonyms", "synonym", "aliases", "alias", "other_names", "secname"),
 }  # fmt: skip
-_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -73,46 +66,7 @@ def read_source(
 def _table(path: Path, columns: Mapping[str, str]) -> TextTable:
     known = {header_key(name) for name in columns.values()}
     known.update(*ALIASES.values())
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        remedy = "check the path and its rights"
-        raise InputError(
-            fault("TABLE_UNREADABLE", str(path), reason, remedy)
-        ) from error
-    if head.startswith(_PARQUET):
-        return _parquet_table(path, known)
-    if is_workbook(head):
-        sheets = read_workbook(path).readings[0]
-        return sheet_table(max(sheets, key=lambda s: len(known & set(s.headers()))))
-    with _long_cells():
-        return read_text_table(path, known, is_strict=False)
-
-
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """Cells as long as a file may be: one endless SMILES is one bad row, not a bad file."""
-    usual = csv.field_size_limit(MAX_TEXT_BYTES)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(usual)
-
-
-def _parquet_table(path: Path, known: set[str]) -> TextTable:
-    try:
-        frame = pl.read_parquet(path)
-        return frame_table(frame, path.name, lambda name: name not in known)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        found = f"a Parquet file that cannot be read: {error}"[:300]
-        raise InputError(fault("TABLE_UNREADABLE", path.name, found)) from error
-    except TypeError as error:
-        remedy = "store ids, names and SMILES as text"
-        raise InputError(
-            fault("TABLE_FORMAT", path.name, str(error), remedy)
-        ) from error
+    return read_table(path, known)
 
 
 def from_table(
