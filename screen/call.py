@@ -1,7 +1,6 @@
 """The verb call: from well records to plate quality, classes, hits and ranked compounds."""
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,11 @@ import polars as pl
 from plates.campaign import Campaign
 from plates.wells import PlateFormat
 from screen import hits
-from screen.audits import audit_message, audit_wells, control_names, flag_confounded
+from screen.audits import audit_wells, control_names, flag_confounded
 from screen.audits.measures import well_measures
+from screen.called_tables import CallTables as CallTables
+from screen.called_tables import call_message as call_message
+from screen.called_tables import write_tables as write_tables
 from screen.chemistry import merged_ids
 from screen.codes import ExitCode
 from screen.compounds import compound_table
@@ -19,32 +21,18 @@ from screen.errors import Outcome, refusal
 from screen.field_groups import QualitySettings
 from screen.field_table import JudgedFields, judge_fields
 from screen.judgement import Judge, dose_tests, off_axis_doses
-from screen.ledger import headers_of, scores_of, write_parquet
-from screen.paths import existing_run_dir
+from screen.ledger import headers_of, scores_of
+from screen.paths import existing_run_dir, run_dir
 from screen.preflight import check_writable
-from screen.provenance import read_manifest, record_outputs, write_json
-from screen.settings import CallVerb
-from screen.sheets import write_csv
+from screen.provenance import read_manifest, record_outputs
+from screen.readouts import imported
+from screen.settings import CallSettings, CallVerb
 from screen.statistics.decision import CLASSES, Shares, class_curves
-from screen.statistics.fields import FLAGS
 from screen.statistics.map_flags import turned_plates
 from screen.statistics.rates import t_quantile
 from screen.statistics.replicates import dose_table
 from screen.statistics.rules import CallRules
 from screen.wells import Called, call_wells, healthy_log_count
-
-
-@dataclass(frozen=True)
-class CallTables:
-    """All that a call says: a row per well, compound, plate and dose, how it was reached, baselines of the controls, and a row per field where a run was called."""
-
-    hits: pl.DataFrame
-    compounds: pl.DataFrame
-    plates: pl.DataFrame
-    doses: pl.DataFrame
-    summary: dict[str, Any]
-    baselines: pl.DataFrame
-    fields: pl.DataFrame | None = None
 
 
 def call_tables(
@@ -145,7 +133,7 @@ def _treatment_median(wells: pl.DataFrame) -> float | None:
     return float(value) if isinstance(value, float) else None
 
 
-def rules_of(settings: CallVerb) -> CallRules:
+def rules_of(settings: CallSettings) -> CallRules:
     """The rules that the verb's settings mean."""
     return CallRules(
         **vars(settings.decision),
@@ -154,12 +142,14 @@ def rules_of(settings: CallVerb) -> CallRules:
     )
 
 
-def run(settings: CallVerb) -> Outcome:
-    """Call a scored run: read its records, write the tables, say what was found.
+def run(settings: CallSettings) -> Outcome:
+    """Call a scored run or a table: write what was found, and say it.
 
     Raises Refusal when there is no such run or it names no campaign, InputError when
-    the campaign does not fit.
+    the campaign, or the table and its map, do not fit.
     """
+    if isinstance(settings, CallVerb) and settings.table:
+        return _run_table(settings)
     folder = existing_run_dir(settings.runs, settings.run, settings.campaign)
     campaign = Campaign.open(_campaign_root(folder, settings))
     ids = [entry.plate for entry in campaign.plates]
@@ -177,9 +167,38 @@ def run(settings: CallVerb) -> Outcome:
     )
     tables = with_fields(tables, judged, settings.qc)
     out = Path(settings.out) if settings.out else folder
-    check_writable(out)
-    paths = write_tables(tables, out, campaign.format)
     inputs = {"campaign": str(campaign.root)}
+    return _written(tables, settings, out, campaign.format, inputs)
+
+
+def _run_table(settings: CallVerb) -> Outcome:
+    """Call the read-outs of another program."""
+    name = settings.run or Path(settings.table).name.split(".")[0]
+    out = Path(settings.out) if settings.out else run_dir(settings.runs, name)
+    found = imported(settings)
+    rules = rules_of(settings)
+    tables = call_tables(
+        found.scores, found.map, found.library, rules, merge=settings.merge
+    )
+    source = {"table": Path(settings.table).name, "columns": found.columns}
+    tables = dataclasses.replace(tables, summary={**tables.summary, "source": source})
+    inputs = {"table": settings.table, "library": settings.library}
+    inputs |= {f"map {i}": path for i, path in enumerate(settings.map, 1)}
+    given = {name: path for name, path in inputs.items() if path}
+    outcome = _written(tables, settings, out, found.format, given)
+    told = "".join(f"\n{warning}" for warning in found.warnings)
+    return dataclasses.replace(outcome, message=outcome.message + told)
+
+
+def _written(
+    tables: CallTables,
+    settings: CallSettings,
+    out: Path,
+    plate_format: PlateFormat,
+    inputs: dict[str, str],
+) -> Outcome:
+    check_writable(out)
+    paths = write_tables(tables, out, plate_format)
     record_outputs(out, "call", settings, inputs=inputs)
     lines = [call_message(tables), *map(str, turned_plates(tables.plates))]
     return Outcome(_exit_code(tables.plates), "\n".join(lines), paths)
@@ -202,7 +221,7 @@ def with_fields(
     )
 
 
-def _campaign_root(folder: Path, settings: CallVerb) -> Path:
+def _campaign_root(folder: Path, settings: CallSettings) -> Path:
     if settings.campaign:
         return Path(settings.campaign)
     scored = read_manifest(folder)["verbs"].get("score", {})
@@ -221,58 +240,3 @@ def _campaign_root(folder: Path, settings: CallVerb) -> Path:
 def _exit_code(plates: pl.DataFrame) -> ExitCode:
     incomplete = ((plates["n_quarantined"] + plates["n_not_scored"]) > 0).any()
     return ExitCode.PARTIAL if incomplete else ExitCode.COMPLETE
-
-
-def write_tables(
-    tables: CallTables, out: Path, plate_format: PlateFormat
-) -> tuple[Path, ...]:
-    """Write every table of a call into a folder and return what was written."""
-    paths = []
-    for name in ("hits", "compounds", "plates", "baselines", "fields"):
-        table = getattr(tables, name)
-        if table is None:
-            continue
-        write_parquet(table.to_arrow(), out / f"{name}.parquet")
-        write_csv(table, out / f"{name}.csv")
-        paths += [out / f"{name}.parquet", out / f"{name}.csv"]
-    dataset = hits.hit_dataset(
-        tables.hits,
-        tables.doses,
-        n_rows=plate_format.n_rows,
-        n_columns=plate_format.n_columns,
-    )
-    hits.write_zarr(dataset, out / "hits.zarr")
-    write_json(out / "call.json", tables.summary)
-    return (*paths, out / "hits.zarr", out / "call.json")
-
-
-def call_message(tables: CallTables) -> str:
-    """Two lines for the person: hits and classes, then plate quality."""
-    found = {k: n for k, n in tables.summary["classes"].items() if n}
-    classes = ", ".join(f"{n} {name}" for name, n in found.items())
-    plates = tables.plates
-    verdicts = ", ".join(
-        f"{(plates['verdict'] == v).sum()} {v}" for v in ("pass", "undecided", "fail")
-    )
-    z = plates["z_prime"].median()
-    median = f", median Z' {z:.2f}" if isinstance(z, float) else ""
-    reasons = sorted(set(plates.filter(pl.col("z_prime").is_null())["reason"]))
-    refused = f"; no rescue scale: {', '.join(reasons)}" if reasons else ""
-    return (
-        f"{tables.summary['n_hits']} hits among {tables.compounds.height} compounds"
-        f" ({classes})\n{plates.height} plates: {verdicts}{median}{refused}"
-        f"{_field_words(tables)}{audit_message(tables.summary)}"
-    )
-
-
-def _field_words(tables: CallTables) -> str:
-    """A line on flagged fields, empty where every field is fine."""
-    quality = tables.summary.get("quality", {})
-    found = {flag: quality[flag] for flag in FLAGS if quality.get(flag)}
-    if not found or tables.fields is None:
-        return ""
-    listed = ", ".join(f"{n} {flag}" for flag, n in found.items())
-    left, mode = quality["left_out"], quality["settings"]["mode"]
-    fate = f"{left} left out" if mode == "enforce" else "shown only (qc.mode=show)"
-    n = quality["flagged"]
-    return f"\n{n} of {tables.fields.height} fields flagged ({listed}); {fate}"

@@ -221,6 +221,11 @@ PLATE_META_INVALID | REFUSE | REFUSED | the plate's metadata do not fit | ingest
 PLATE_MISSING | REFUSE | REFUSED | a plate is not on disk | ingest or copy it there
 PLATE_NOT_IMAGED | HOLD | PARTIAL | the map has a plate without images | run again when it is imaged, or take it out of the map
 SCHEMA_UNSUPPORTED | REFUSE | REFUSED | written in another schema | use the version that wrote it
+READOUT_COLUMN_MISSING | REFUSE | REFUSED | the table lacks a column | name it in table_columns
+READOUT_DUPLICATE_WELL | REFUSE | REFUSED | a well has several rows | keep one row a well
+READOUT_MISSING | Q-well | PARTIAL | the table has no number for the well | measure it again, or exclude it
+READOUT_NUMBER_INVALID | REFUSE | REFUSED | a cell holds no usable number | correct the line
+READOUT_WELL_INVALID | REFUSE | REFUSED | a row names no well of a plate | correct the line
 TABLE_EMPTY | REFUSE | REFUSED | the table has no rows | check the file
 TABLE_ENCODING | REFUSE | REFUSED | the text is not UTF-8 | save it as UTF-8 CSV
 TABLE_FORMAT | REFUSE | REFUSED | the file is no table | save it as UTF-8 CSV

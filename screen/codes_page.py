@@ -11,6 +11,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "codes.md"
 _FAMILIES = {
     "CFG": "Settings",
     "TABLE": "Tables",
+    "READOUT": "Read-outs of other programs",
     "MAP": "Plate maps",
     "CMPD": "Compounds",
     "IMG": "Images",

@@ -21,6 +21,7 @@ from screen.groups import LockSettings as LockSettings
 from screen.groups import NetworkSettings as NetworkSettings
 from screen.groups import QuarantineSettings as QuarantineSettings
 from screen.ingest_settings import IngestVerb as IngestVerb
+from screen.readout_settings import ReadoutKeys as ReadoutKeys
 from screen.train_settings import TrainVerb as TrainVerb
 from screen.train_settings import TuneVerb as TuneVerb
 
@@ -142,14 +143,10 @@ class ScoreVerb:
 
 
 @dataclass
-class CallVerb:
-    """Normalise the scores, judge the plates, call and rank the hits.
+class CallSettings:
+    """How wells are normalised, judged and called, wherever their read-outs come from."""
 
-    Reads the records of a scored run; may be repeated at will with other settings.
-    Writes hits, compounds and plates as Parquet and CSV, and hits.zarr.
-    """
-
-    run: str = key("", "name of the run; empty = the campaign's name")
+    run: str = key("", "name of the run; empty = the campaign's or the table's name")
     runs: str = key("runs", "folder that holds all runs", "path")
     campaign: str = key("", "campaign; empty = the one the run scored", "path")
     out: str = key("", "folder of the tables; empty = the run's own", "path")
@@ -171,6 +168,21 @@ class CallVerb:
 
 
 @dataclass
+class CallVerb(CallSettings, ReadoutKeys):
+    """Normalise the scores, judge the plates, call and rank the hits.
+
+    Reads the records of a scored run, or with table= and map= the read-outs of another
+    program; may be repeated at will with other settings. Writes hits, compounds and
+    plates as Parquet and CSV, and hits.zarr.
+    """
+
+    def check(self) -> None:
+        """Raise ValueError when the settings do not fit together."""
+        CallSettings.check(self)
+        self.check_readout(self.campaign)
+
+
+@dataclass
 class ReportVerb:
     """Write one HTML file with plates, quality, ranked hits, structures and cells."""
 
@@ -184,7 +196,7 @@ class ReportVerb:
 
 
 @dataclass
-class RunVerb(ScoreVerb, CallVerb, ReportVerb):
+class RunVerb(ScoreVerb, CallSettings, ReportVerb):
     """The overnight job: score, call and report, one after the other.
 
     Running the same command again goes on where it stopped.
@@ -193,7 +205,7 @@ class RunVerb(ScoreVerb, CallVerb, ReportVerb):
     def check(self) -> None:
         """Raise ValueError when a step's settings do not fit together."""
         ScoreVerb.check(self)
-        CallVerb.check(self)
+        CallSettings.check(self)
 
 
 @dataclass
