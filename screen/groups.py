@@ -221,6 +221,15 @@ class DecisionSettings:
     min_relative_count: float = key(
         0.7, "a compound with fewer cells is never a rescue", "vehicle", low=0, high=1
     )
+    min_relative_gain: float = key(
+        1.25, "more cells than this are a gain in number", "vehicle", low=1, high=100
+    )
+    dead_below: float = key(
+        0.15, "with fewer cells their look says nothing", "vehicle", low=0, high=1
+    )
+    min_z: float = key(
+        3.0, "least score of a hit where there is no rescue scale", "robust z", low=0
+    )
     min_other_kept: float = key(
         0.8, "least share of non-senescent cells a senolytic leaves", low=0, high=1
     )

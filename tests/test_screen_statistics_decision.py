@@ -128,7 +128,7 @@ def test_a_clear_rescue_is_a_candidate() -> None:
         ({"verdict": nearest(place(0.2, 1.0))}, "senolytic"),
         ({"verdict": nearest(place(0.2, 1.0)), "n_non": 0.6}, "toxic"),
         ({"verdict": None}, "undecided"),
-        ({"on_rescue_scale": False, "verdict": None}, "undecided"),
+        ({"on_rescue_scale": False, "verdict": None}, "inactive"),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else v,
 )

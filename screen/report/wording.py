@@ -26,7 +26,16 @@ CLASSES: dict[str, tuple[str, str]] = {
     ),
     "toxic": ("Toxic", "Senescent and young cells are both lost."),
     "cytostatic": ("Cytostatic", "Growth is arrested; cells are not lost."),
-    "inducer": ("Inducer", "More senescent cells than in the stressed vehicle."),
+    "inducer": ("Inducer", "More senescent cells than in the vehicle."),
+    "inducer_with_loss": (
+        "Inducer with cell loss",
+        "The cells that are left look more senescent, and many are lost.",
+    ),
+    "younger": (
+        "Younger look",
+        "Fewer senescent cells than in the one vehicle there is; rescue needs both.",
+    ),
+    "proliferative": ("Proliferative", "More cells than in the vehicle."),
     "other": (
         "Other phenotype",
         "Cells look like neither the healthy nor the senescent control.",

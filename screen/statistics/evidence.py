@@ -1,57 +1,19 @@
-"""What is known of one compound, the class and call that follow, and the reason in plain words."""
+"""The class and call that follow from what is known of one compound, and the reason in plain words."""
 
-import math
-from dataclasses import dataclass
-
+from screen.statistics.calls import Decision as Decision
+from screen.statistics.calls import Evidence as Evidence
+from screen.statistics.calls import is_below
 from screen.statistics.decision import Verdict
+from screen.statistics.one_vehicle import decide_one_vehicle
 from screen.statistics.rules import CallRules
 
 LOSS = ("toxic", "senolytic", "cytostatic")
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """One compound's numbers at its best dose, and over all doses where said; None is unknown."""
-
-    on_rescue_scale: bool  # the effect is rescue, not a robust z
-    n_used: int  # wells behind the effect at the best dose
-    n_planned: int  # wells laid out for that dose
-    dead: str  # "" | "dead" (with live neighbours) | "failed", over all doses
-    artefact: str  # "" or what makes it one, at any dose
-    failed_plates: bool  # every used well lies on a failed plate
-    concentration_um: float | None
-    effect: float | None
-    low: float | None
-    high: float | None
-    p: float | None
-    q: float | None
-    q_count: float | None
-    relative_count: float | None
-    n_sen: float | None
-    n_non: float | None
-    off_axis_z: float | None  # farthest dose
-    background_z: float | None
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The class of a compound, whether it is a hit, and why."""
-
-    name: str
-    is_hit: bool
-    reason: str
-    candidate: bool = False  # a rescue that only the error rate among rescues can stop
-
-
-def _below(value: float | None, limit: float) -> bool:
-    return value is not None and not math.isnan(value) and value <= limit
-
-
 def _active(e: Evidence, rules: CallRules) -> bool:
     return (
-        _below(e.q, rules.fdr)
-        or _below(e.q_count, rules.fdr)
+        is_below(e.q, rules.fdr)
+        or is_below(e.q_count, rules.fdr)
         or (e.off_axis_z or 0.0) > rules.off_axis_max
     )
 
@@ -60,7 +22,7 @@ def _loses_cells(e: Evidence, rules: CallRules) -> bool:
     return (
         e.relative_count is not None
         and e.relative_count < rules.min_relative_count
-        and _below(e.q_count, rules.fdr)
+        and is_below(e.q_count, rules.fdr)
     )
 
 
@@ -72,8 +34,10 @@ def decide(e: Evidence, rules: CallRules) -> Decision:
         return Decision("artefact", False, e.artefact)
     if e.dead == "failed":
         return Decision("failed", False, "no well gave a usable measurement")
-    if not e.on_rescue_scale or e.effect is None:
-        return _without_scale(e, rules)
+    if not e.on_rescue_scale:
+        return decide_one_vehicle(e, rules)
+    if e.effect is None:
+        return _without_score(e, rules)
     if not _active(e, rules):
         return Decision("inactive", False, "no effect beyond the spread of the vehicle")
     verdict = e.verdict
@@ -98,25 +62,20 @@ def decide(e: Evidence, rules: CallRules) -> Decision:
 def _named(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
     """The nearest class; one that spares no other cells is toxic, not senolytic."""
     name = verdict.nearest
-    if name == "senolytic" and _below(e.n_non, rules.min_other_kept):
+    if name == "senolytic" and is_below(e.n_non, rules.min_other_kept):
         name = "toxic"
     return Decision(name, False, _LOOKS[name])
 
 
-def _without_scale(e: Evidence, rules: CallRules) -> Decision:
+def _without_score(e: Evidence, rules: CallRules) -> Decision:
     if _loses_cells(e, rules):
-        return Decision("toxic", False, "cells are lost; no scale for their state")
-    if _below(e.q, rules.fdr):
-        why = "the score moves, but without healthy controls the class is unknown"
-        return Decision("undecided", False, why)
-    if e.effect is None:
-        return Decision("failed", False, "no well gave a usable score")
-    return Decision("inactive", False, "no effect beyond the spread of the vehicle")
+        return Decision("toxic", False, "cells are lost; none gave a usable score")
+    return Decision("failed", False, "no well gave a usable score")
 
 
 def _rescue(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
     doubts = [
-        (not _below(e.q, rules.fdr), "the rescue itself is not significant"),
+        (not is_below(e.q, rules.fdr), "the rescue itself is not significant"),
         (
             e.relative_count is None or e.relative_count < rules.min_relative_count,
             "too few cells for a rescue",
@@ -152,7 +111,7 @@ def _rescue(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
 
 def confirm(decision: Decision, q_rescue: float | None, rules: CallRules) -> Decision:
     """Keep a candidate as hit only at a q among rescues; strong effects of other classes buy it no room."""
-    if not decision.candidate or _below(q_rescue, rules.fdr):
+    if not decision.candidate or is_below(q_rescue, rules.fdr):
         return decision
     why = f"{_LOOKS['rescue']}, but not significant among rescues (q {q_rescue:.2g})"
     return Decision("undecided", False, why)
