@@ -14,7 +14,8 @@ from screen.judgement import (
     evidence_of,
     known,
     lost_higher,
-    unit_p,
+    position_explains,
+    unit_tests,
 )
 from screen.statistics.evidence import Decision, Evidence, confirm, decide, why_text
 from screen.statistics.rates import q_values
@@ -39,6 +40,9 @@ SCHEMA: dict[str, Any] = {
     "n_doses": pl.Int64,
     "n_wells": pl.Int64,
     "n_replicates": pl.Int64,
+    "n_positions": pl.Int64,
+    "position": pl.String,
+    "ssmd": pl.Float64,
     "relative_count": pl.Float64,
     "q_count": pl.Float64,
     "n_sen_ratio": pl.Float64,
@@ -63,6 +67,8 @@ def _row(
     flags = {f for d in part for f in d["flags"]}
     if lost_higher(part, judge.rules):
         flags.add("TOXIC_AT_HIGHER_DOSE")
+    if position_explains(part, judge.rules):
+        flags.add("POSITION_MAY_EXPLAIN")
     scale = judge.on_rescue_scale
     doses = [
         {k: d[k] for k in ("concentration_um", "effect", "low", "high", "n_used")}
@@ -86,6 +92,9 @@ def _row(
         "n_doses": len(part),
         "n_wells": sum(d["n_wells"] for d in part),
         "n_replicates": e.n_used,
+        "n_positions": best["n_positions"],
+        "position": best["position"],
+        "ssmd": best["ssmd"],
         "relative_count": e.relative_count,
         "q_count": e.q_count,
         "n_sen_ratio": e.n_sen,
@@ -114,13 +123,11 @@ def compound_table(
 
     The unit is the compound within a line and time; the family of q is all of them.
     """
-    df = judge.noise.df if judge.noise is not None else 1.0
     units = [
         (tuple(key), part.to_dicts())
         for key, part in doses.group_by(UNIT, maintain_order=True)
     ]
-    p = np.array([unit_p(part, "t", "p", df) for _, part in units])
-    p_count = np.array([unit_p(part, "t_count", "p_count", df) for _, part in units])
+    p, p_count = (unit_tests(doses)[c].to_numpy() for c in ("p", "p_count"))
     q, q_count = _family_q(p), _family_q(p_count)
     evidence = [
         evidence_of(part, p[i], q[i], q_count[i], judge)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy import special
 
 from screen.statistics.axis import AxisModel, dose_distance
 from screen.statistics.decision import (
@@ -14,9 +15,11 @@ from screen.statistics.decision import (
     nearest_class,
     population_ratios,
 )
+from screen.statistics.dose_family import family_p
 from screen.statistics.evidence import Evidence
-from screen.statistics.rates import sidak, stouffer_p, t_half_width, two_sided_p
-from screen.statistics.replicates import Noise
+from screen.statistics.noise import UNIT, Noise
+from screen.statistics.position import FIXED
+from screen.statistics.rates import stouffer_p, two_sided_p
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 
@@ -40,34 +43,90 @@ class Judge:
 
 
 def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.DataFrame:
-    """The dose table with t, p, t_count, p_count and the interval of the effect; null where no noise is known."""
-    df = noise.df if noise is not None else 1.0
-    t = (doses["effect"] / doses["se_null"]).cast(pl.Float64).to_numpy()
-    tc = (doses["log_count"] / doses["se_log_count"]).cast(pl.Float64).to_numpy()
-    half = t_half_width(doses["se"].cast(pl.Float64).to_numpy(), df, level)
-    effect = doses["effect"].to_numpy()
+    """The dose table with t, p, t_count, p_count, p_moved and the interval of the effect; null where no noise is known.
+
+    p_moved is what p would be, had the replicates not lain in the same wells.
+    """
+    numbers = {
+        c: doses[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        for c in (
+            "effect",
+            "se",
+            "se_null",
+            "se_moved",
+            "df",
+            "log_count",
+            "se_log_count",
+            "df_count",
+        )
+    }
+    t = _ratio(numbers["effect"], numbers["se_null"])
+    tc = _ratio(numbers["log_count"], numbers["se_log_count"])
+    df = numbers["df"]
+    half = special.stdtrit(df, (1 + level) / 2) * numbers["se"]
     new = {
         "t": t,
         "p": two_sided_p(t, df),
         "t_count": tc,
-        "p_count": two_sided_p(tc, df),
-        "low": effect - half,
-        "high": effect + half,
+        "p_count": two_sided_p(tc, numbers["df_count"]),
+        "p_moved": two_sided_p(_ratio(numbers["effect"], numbers["se_moved"]), df),
+        "low": numbers["effect"] - half,
+        "high": numbers["effect"] + half,
     }
     return doses.with_columns(
         pl.Series(k, v, dtype=pl.Float64).fill_nan(None) for k, v in new.items()
     )
 
 
+def _ratio(effect: Floats, error: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(error > 0, effect / error, np.nan)
+
+
 def compound_p(t: Floats, p: Floats, df: float) -> float:
-    """One p per compound: Sidak over its doses and, from two doses on, their common shift; NaN without a test."""
+    """One p per compound from independent doses: the largest dose score and, from two doses on, their common shift; NaN without a test."""
     known = np.isfinite(p)
     if not known.any():
         return float("nan")
     tests = p[known]
     if tests.size > 1:
         tests = np.append(tests, stouffer_p(t[known], df))
-    return sidak(tests)
+    least, n = np.array([tests.min()]), np.array([known.sum()])
+    return float(family_p(least, n, np.zeros(1))[0])
+
+
+def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
+    """One p per unit over its doses and one over their counts, in the order of the table: columns of UNIT, p, p_count.
+
+    The null of the largest dose score and the doses' common shift carries the
+    correlation that the plates' shared controls give the doses.
+    """
+    shifts = {"p": "", "p_count": "_count"}
+    first = [f"{c}{s}" for s in shifts.values() for c in ("t_shift", "df_shift", "rho")]
+    table = doses.group_by(UNIT, maintain_order=True).agg(
+        *(pl.col(c).first() for c in first),
+        *(pl.col(p).drop_nulls().min().alias(f"least_{p}") for p in shifts),
+        *(pl.col(p).is_not_null().sum().alias(f"n_{p}") for p in shifts),
+    )
+    found = {p: _unit_p(table, p, suffix) for p, suffix in shifts.items()}
+    return table.select(UNIT).with_columns(
+        pl.Series(k, v, dtype=pl.Float64) for k, v in found.items()
+    )
+
+
+def _unit_p(table: pl.DataFrame, p: str, suffix: str) -> Floats:
+    least, n, t, df, rho = (
+        table[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        for c in (
+            f"least_{p}",
+            f"n_{p}",
+            f"t_shift{suffix}",
+            f"df_shift{suffix}",
+            f"rho{suffix}",
+        )
+    )
+    shift = np.where(n > 1, two_sided_p(t, df), np.nan)
+    return family_p(np.fmin(least, shift), n, rho)
 
 
 def off_axis_doses(
@@ -114,6 +173,16 @@ def lost_higher(part: list[DoseRow], rules: CallRules) -> list[DoseRow]:
     ):
         return []
     return [d for d in lost if d["concentration_um"] > best]
+
+
+def position_explains(part: list[DoseRow], rules: CallRules) -> bool:
+    """Whether some dose stands out only as long as its place, the same on all plates, is left out of account."""
+    return any(
+        d["position"] == FIXED
+        and d["p_moved"] is not None
+        and d["p_moved"] <= rules.fdr < d["p"]
+        for d in part
+    )
 
 
 def _dead(part: list[DoseRow]) -> str:
@@ -204,9 +273,3 @@ def evidence_of(
 
 def known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def unit_p(part: list[DoseRow], t: str, p: str, df: float) -> float:
-    ts = np.array([np.nan if d[t] is None else d[t] for d in part])
-    ps = np.array([np.nan if d[p] is None else d[p] for d in part])
-    return compound_p(ts, ps, df)

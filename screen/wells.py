@@ -12,6 +12,7 @@ from screen.audits.vehicle import flag_titration
 from screen.statistics.axis import AxisModel, axis_model, well_distances
 from screen.statistics.flags import SCORED, flag_wells
 from screen.statistics.map_flags import flag_excluded, leave_out_turned
+from screen.statistics.noise import Noise, with_errors
 from screen.statistics.normalize import (
     GROUP,
     Scale,
@@ -20,7 +21,7 @@ from screen.statistics.normalize import (
     usable,
 )
 from screen.statistics.quality import Quality, plate_quality, verdict
-from screen.statistics.replicates import Noise, failed_wells, pooled_noise
+from screen.statistics.replicates import failed_wells
 from screen.statistics.rules import CallRules
 
 MAP_COLUMNS = {
@@ -225,7 +226,7 @@ def call_wells(
         n_zero=pl.Series([counts[k][0] for k in counts], dtype=pl.Int64),
         n_one=pl.Series([counts[k][1] for k in counts], dtype=pl.Int64),
     )
-    noise = pooled_noise(wells, rules)
+    wells, noise = with_errors(wells, rules)
     model = axis_model(wells, rules)
     off_axis = (
         well_distances(wells, model)

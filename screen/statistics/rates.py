@@ -6,7 +6,7 @@ from scipy import special, stats
 from screen.statistics.robust import Floats
 
 
-def two_sided_p(t: Floats, df: float) -> Floats:
+def two_sided_p(t: Floats, df: float | Floats) -> Floats:
     """Two-sided p of Student's t."""
     return np.asarray(2.0 * special.stdtr(df, -np.abs(t)), dtype=np.float64)
 

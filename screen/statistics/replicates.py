@@ -1,4 +1,4 @@
-"""Replicates joined by compound, line, time and dose: means, and standard errors that carry the anchors' own error."""
+"""Replicates joined by compound, line, time and dose: means, and standard errors that carry the anchors' and the places' own error."""
 
 import math
 from dataclasses import dataclass
@@ -6,63 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from screen.statistics.dose_errors import (
+    Replicates,
+    Wells,
+    dose_means,
+    unit_shift,
+    with_place_df,
+)
 from screen.statistics.flags import SCORED
-from screen.statistics.normalize import GROUP, anchor_wells, usable
+from screen.statistics.medians import median_variance
+from screen.statistics.noise import UNIT as UNIT
+from screen.statistics.noise import ErrorModel, codes, numbers
+from screen.statistics.noise import Noise as Noise
+from screen.statistics.normalize import GROUP, usable
+from screen.statistics.position import Codes, position_grades
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
+from screen.statistics.ssmd import ssmd_paired_umvue
+from screen.statistics.well_errors import well_half_width
 
-UNIT = ("compound", "line", "time_h")
 DEAD = ("NO_CELLS", "LOW_CELLS")
-MEDIAN_EFFICIENCY = math.pi / 2  # variance of a median over that of a mean
 SELDOM_DEAD = 0.5  # relative count above which a replicate shows that the dose is alive
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Well-to-well spread in rescue and log relative count, pooled within vehicle groups or replicates, whichever is larger."""
-
-    sd_rescue: float
-    sd_log_count: float
-    correlation: float
-    df: float
-    source: str
-    sd_vehicle: float
-    sd_replicates: float
-
-
-def _centred(wells: pl.DataFrame, keys: tuple[str, ...]) -> tuple[Floats, float]:
-    residuals, df = [np.zeros((0, 2))], 0.0
-    for _, part in wells.group_by(keys, maintain_order=True):
-        values = part.select("effect", "log_count").to_numpy()
-        residuals.append(values - values.mean(axis=0))
-        df += values.shape[0] - 1
-    return np.concatenate(residuals), df
-
-
-def pooled_noise(wells: pl.DataFrame, rules: CallRules) -> Noise | None:
-    """Noise of one well from the stressed vehicle and from treatment replicates; None below 3 degrees of freedom."""
-    good = wells.filter(
-        usable(wells), pl.col("effect").is_not_null(), pl.col("log_count").is_not_null()
-    )
-    vehicle, df_v = _centred(good.filter(anchor_wells(rules.anchors.senescent)), GROUP)
-    treated = good.filter(pl.col("role") == "treatment")
-    replicates, df_r = _centred(treated, (*UNIT, "concentration_um", "state"))
-    if df_v < 3:
-        return None
-    var_v = (vehicle**2).sum(axis=0) / df_v
-    var_r = (replicates**2).sum(axis=0) / df_r if df_r >= 10 else np.zeros(2)
-    larger = bool(var_r[0] > var_v[0])
-    variance = np.maximum(var_v, var_r)
-    covariance = float((vehicle[:, 0] * vehicle[:, 1]).sum() / df_v)
-    return Noise(
-        sd_rescue=math.sqrt(variance[0]),
-        sd_log_count=math.sqrt(variance[1]),
-        correlation=covariance / math.sqrt(max(var_v[0] * var_v[1], 1e-12)),
-        df=df_r if larger else df_v,
-        source="treatment replicates" if larger else "senescent vehicle wells",
-        sd_vehicle=math.sqrt(var_v[0]),
-        sd_replicates=math.sqrt(var_r[0]),
-    )
 
 
 def failed_wells(wells: pl.DataFrame) -> pl.DataFrame:
@@ -83,19 +47,20 @@ def failed_wells(wells: pl.DataFrame) -> pl.DataFrame:
 
 def live_neighbours(wells: pl.DataFrame) -> pl.Series:
     """True where at least half of the (up to 8) neighbouring wells that were measured hold cells, or none was measured."""
-    count = {
-        (p, r, c): n
-        for p, r, c, n, s in wells.select(
-            "plate", "row", "column", "n_cells", "status"
-        ).iter_rows()
-        if s in (*SCORED, "NO_CELLS")
-    }
+    if wells.height == 0:
+        return pl.Series("live_neighbours", [], dtype=pl.Boolean)
+    plate = codes(wells, "plate")
+    row, column = (wells[c].to_numpy() + 1 for c in ("row", "column"))
+    shape = (int(plate.max()) + 1, int(row.max()) + 2, int(column.max()) + 2)
+    here = wells.select(pl.col("status").is_in((*SCORED, "NO_CELLS"))).to_series()
+    cells = wells["n_cells"].to_numpy() > 0
+    balance = np.zeros(shape)
+    # Each measured well votes for or against its neighbours; its own vote is taken back.
+    vote = here.to_numpy() * np.where(cells, 0.5, -0.5)
+    balance[plate, row, column] = vote
     near = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
-    alive = []
-    for p, r, c in wells.select("plate", "row", "column").iter_rows():
-        around = [count[k] for i, j in near if (k := (p, r + i, c + j)) in count]
-        alive.append(sum(n > 0 for n in around) >= len(around) / 2)
-    return pl.Series("live_neighbours", alive, dtype=pl.Boolean)
+    around = sum(balance[plate, row + i, column + j] for i, j in near)
+    return pl.Series("live_neighbours", np.asarray(around) >= 0, dtype=pl.Boolean)
 
 
 def dose_table(
@@ -125,21 +90,24 @@ def dose_table(
         n_unfocused=pl.col("flags").list.contains("OUT_OF_FOCUS").sum(),
         n_measured=pl.col("status").is_in(SCORED).sum(),
         n_cells=pl.col("n_cells").filter(counted).sum(),
-        effect=pl.col("effect").filter(for_score).mean(),
         index=pl.col("index").filter(for_score),
         flags=pl.col("flags")
         .list.explode(keep_nulls=False, empty_as_null=False)
         .unique()
         .sort(),
         robust_z=pl.col("robust_z").filter(pl.col("use")).mean(),
-        log_count=pl.col("log_count").filter(counted).mean(),
         background_z=pl.col("background_z").mean(),
         background_z_low=pl.col("background_z").min(),
         n_failed_plate=(for_score & (pl.col("verdict") == "fail")).sum(),
     )
-    shares = _anchor_shares(wells.filter(for_score), key)
-    table = table.join(shares, on=key, how="left", nulls_equal=True, validate="1:1")
-    return _with_errors(table, noise).sort(*key, nulls_last=True)
+    table = table.join(
+        position_grades(wells.filter(for_score | counted), list(UNIT)),
+        on=list(UNIT),
+        how="left",
+        nulls_equal=True,
+        validate="m:1",
+    )
+    return _with_errors(table, wells, noise).sort(*key, nulls_last=True)
 
 
 def _treated(
@@ -166,35 +134,104 @@ def _treated(
     )
 
 
-def _anchor_shares(wells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """What the anchors of its plates add to the variance of a dose: sum of share^2 / n."""
-    return (
-        wells.group_by([*key, *GROUP[:1]], maintain_order=True)
-        .agg(n=pl.len(), n_zero=pl.col("n_zero").first(), n_one=pl.col("n_one").first())
-        .group_by(key, maintain_order=True)
-        .agg(
-            zero=((pl.col("n") / pl.col("n").sum()) ** 2 / pl.col("n_zero")).sum(),
-            one=((pl.col("n") / pl.col("n").sum()) ** 2 / pl.col("n_one")).sum(),
-        )
+def _with_errors(
+    table: pl.DataFrame, wells: pl.DataFrame, noise: Noise | None
+) -> pl.DataFrame:
+    """The doses with mean effect and log count, their errors and df, and the common shift of their unit."""
+    key = [*UNIT, "concentration_um"]
+    numbered = table.select(*key).with_row_index("dose")
+    rows = wells.join(numbered, on=key, how="left", nulls_equal=True, validate="m:1")
+    counted = pl.col("log_count").is_not_null() & ~pl.col("flags").list.contains(
+        "WELL_FAILED"
     )
-
-
-def _with_errors(table: pl.DataFrame, noise: Noise | None) -> pl.DataFrame:
-    if noise is None:
-        empty = pl.lit(None, dtype=pl.Float64)
-        return table.with_columns(se_null=empty, se=empty, se_log_count=empty)
-    variance, count = noise.sd_rescue**2, noise.sd_log_count**2
-    own = variance / pl.col("n_used")
-    zero = MEDIAN_EFFICIENCY * variance * pl.col("zero")
-    one = MEDIAN_EFFICIENCY * variance * pl.col("one")
-    moved = (1 - pl.col("effect")).pow(2) * zero + pl.col("effect").pow(2) * one
-    # Few cells make a count noisier than the vehicle's spread says: Poisson's excess.
-    excess = (1 - pl.col("log_count").exp()).clip(lower_bound=0) / pl.col(
-        "n_cells"
-    ).clip(lower_bound=1)
-    anchor = MEDIAN_EFFICIENCY * count * pl.col("zero").fill_null(0.0)
+    effect = _Quantity("effect", "", None if noise is None else noise.effect)
+    count = _Quantity("log_count", "_count", None if noise is None else noise.count)
+    unit = codes(table, *UNIT) if table.height else np.zeros(0, dtype=np.int64)
+    columns = _columns(rows.filter("for_score"), effect, unit)
+    columns |= _columns(rows.filter(counted), count, unit)
+    columns["se_log_count"] = columns.pop("se_null_count")
+    del columns["se_count"]
     return table.with_columns(
-        se_null=(own + zero).sqrt(),
-        se=(own + moved).sqrt(),
-        se_log_count=(count / pl.col("n_counted") + anchor + excess).sqrt(),
+        pl.Series(k, v, dtype=pl.Float64).fill_nan(None) for k, v in columns.items()
     )
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    column: str
+    suffix: str
+    model: ErrorModel | None
+
+
+def _columns(wells: pl.DataFrame, q: _Quantity, unit: Codes) -> dict[str, Floats]:
+    """Columns of the dose table for one quantity; all errors NaN without a model."""
+    model = q.model
+    share = model.position.share if model else 0.0
+    replicates = model.replicates if model else Replicates(1.0, math.inf)
+    own = _wells(wells, "effect" if q.suffix == "" else "count", q.column)
+    means = dose_means(own, share, replicates, unit.size, model.df if model else 1.0)
+    found = {q.column: means.mean}
+    if q.suffix == "":
+        found["ssmd"] = ssmd_paired_umvue(means.mean, means.sd, means.n)
+    place_df = model.position.df if model else 0.0
+    shift = unit_shift(own, means, share, unit, place_df)
+    gone = (1 - means.mean) ** 2 * means.zero + means.mean**2 * means.one
+    rest = means.own + means.zero
+    errors = {
+        "se_null": np.sqrt(means.variance()),
+        "se": np.sqrt(means.own + means.kept + gone),
+        "se_moved": np.sqrt(rest),
+        "df": with_place_df(means.df, rest, means.kept, place_df),
+        "t_shift": shift.t[unit],
+        "df_shift": shift.df[unit],
+        "rho": shift.rho[unit],
+    }
+    nothing = np.full(unit.size, np.nan)
+    return found | {
+        f"{k}{q.suffix}": v if model else nothing for k, v in errors.items()
+    }
+
+
+def _wells(wells: pl.DataFrame, prefix: str, column: str) -> Wells:
+    """The wells behind a mean; unit errors where no model is known."""
+    plate_variance = numbers(wells, f"{prefix}_plate_variance")
+    variance = numbers(wells, f"{prefix}_variance")
+    known = np.isfinite(plate_variance)
+    plate_variance = np.where(known, plate_variance, 1.0)
+    variance = np.where(known, variance, 1.0)
+    n_zero, n_one = (numbers(wells, c) for c in ("n_zero", "n_one"))
+    # Only the cells' number weighs: a plate's variance is itself an estimate.
+    weights = plate_variance / variance if prefix == "effect" else np.ones(known.size)
+    return Wells(
+        values=numbers(wells, column),
+        weights=weights,
+        variance=variance,
+        zero=plate_variance * median_variance(n_zero),
+        one=plate_variance * median_variance(n_one),
+        df=np.where(known, numbers(wells, f"{prefix}_df"), 1.0),
+        dose=wells["dose"].to_numpy().astype(np.int64),
+        plate=codes(wells, *GROUP),
+        place=codes(wells, "row", "column"),
+    )
+
+
+def well_half_widths(
+    wells: pl.DataFrame, anchors: pl.DataFrame, level: float
+) -> pl.Series:
+    """Half width of the interval of every well's effect, from its own variance and its plate's anchor; null without an error model."""
+    placed = wells.join(
+        anchors.select(*GROUP, "n_zero"),
+        on=list(GROUP),
+        how="left",
+        nulls_equal=True,
+        validate="m:1",
+        maintain_order="left",
+    )
+    zero = median_variance(placed["n_zero"].fill_null(1).to_numpy())
+    half = well_half_width(
+        numbers(placed, "effect_variance"),
+        numbers(placed, "effect_plate_variance") * zero,
+        numbers(placed, "effect_df"),
+        level,
+    )
+    return pl.Series("half_width", half, dtype=pl.Float64).fill_nan(None)
