@@ -26,6 +26,7 @@ class CallTables:
     summary: dict[str, Any]
     baselines: pl.DataFrame
     fields: pl.DataFrame | None = None
+    controls: pl.DataFrame | None = None  # by pair of control groups and read-out
 
 
 def write_tables(
@@ -33,7 +34,7 @@ def write_tables(
 ) -> tuple[Path, ...]:
     """Write every table of a call into a folder and return what was written."""
     paths = []
-    for name in ("hits", "compounds", "plates", "baselines", "fields"):
+    for name in ("hits", "compounds", "plates", "baselines", "fields", "controls"):
         table = getattr(tables, name)
         if table is None:
             continue

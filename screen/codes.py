@@ -146,6 +146,7 @@ MAP_UNITS_MIXED | WARN | COMPLETE | doses come in several units | check the unit
 MAP_VALUES_VARY | WARN | COMPLETE | a plate has several batches or very many lines | check the columns
 MAP_SHEET_IGNORED | WARN | COMPLETE | a sheet is hidden or no plate map | none needed
 MAP_TEXT_IGNORED | WARN | COMPLETE | text beside the table is not read | none needed
+PLATE_SWAP_SUSPECT | WARN | COMPLETE | two plates fit each other's map and not their own | check the barcodes
 MAP_ORIENTATION_SUSPECT | WARN | COMPLETE | the controls behave as if the map were turned | check which way the plate was read
 CMPD_SMILES_INVALID | WARN | COMPLETE | the structure does not parse | correct the SMILES
 CMPD_SMILES_TRAILING | WARN | COMPLETE | text follows the structure | remove it
@@ -241,6 +242,9 @@ NO_HEALTHY_SCALE | WARN | COMPLETE | the plate has no healthy control wells, so 
 NO_STRESSED_SCALE | WARN | COMPLETE | the plate has no stressed control wells, so no rescue scale | mark stressed vehicle wells
 SCALE_INVERTED | WARN | COMPLETE | healthy controls score as more senescent than stressed ones | check the map and the anchors
 SCALE_COLLAPSED | WARN | COMPLETE | healthy and stressed controls score alike | train on these plates
+CONTROLS_TOO_FEW | WARN | COMPLETE | a group of control wells is too small for Z' and SSMD | mark more control wells
+CONTROL_SPREAD_ZERO | WARN | COMPLETE | the control wells of a group are all alike, so there is no Z' and no SSMD | look for saturated, clipped or rounded values
+RATIO_SCALE_NONE | WARN | COMPLETE | the read-out has no zero of its own, so there is no signal to background and no CV | none needed
 OUT_OF_FOCUS | WARN | COMPLETE | the well or field is blurred against its plate; such a well is left out of tests | image it again
 BLANK | WARN | COMPLETE | the field is dark and flat against its plate | check lamp, shutter and filter
 BACKGROUND | WARN | COMPLETE | the field's background is far from its plate's | look at the field, and for fluorescence of the compound
@@ -250,7 +254,6 @@ COUNT_OUTLIER | WARN | COMPLETE | the cell number is far from the plate's | look
 NOT_SCORED | WARN | PARTIAL | the well has no record yet | run score again
 DENSITY_CONFOUNDED | WARN | COMPLETE | the score of vehicle wells moves with their cell number, so this hit's may too | compare its cell number with the vehicle's, add a seeding titration
 SEEDING_TITRATION | WARN | COMPLETE | a vehicle well seeded otherwise than its plate; it informs the density audit alone | none needed
-POSITION_MAY_EXPLAIN | WARN | COMPLETE | the compound lies in the same wells on all plates, and vehicle wells stray by place as far | lay its replicates out elsewhere
 TOXIC_AT_HIGHER_DOSE | WARN | COMPLETE | a higher dose of the compound kills | prefer the lower dose
 LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
 SCORE_NONFINITE | Q-well | PARTIAL | the network gave no number | report it

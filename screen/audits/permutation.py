@@ -44,6 +44,8 @@ def shuffle_test(
     strata: Strata,
     seed: Sequence[int],
     weights: Sequence[float] = (),
+    *,
+    shuffles: int = SHUFFLES,
 ) -> Tested:
     """Test every factor by the same shuffles of the values within their strata.
 
@@ -58,9 +60,9 @@ def shuffle_test(
     starts = np.cumsum([0, *(b.shape[1] for b in bases[:-1])])
     sums = [_explained(residual[None], joined, starts)]
     rng = np.random.default_rng(tuple(seed))
-    step = max(1, min(SHUFFLES, _MOST_AT_ONCE // max(residual.size, 1)))
-    for begin in range(0, SHUFFLES, step):
-        shuffled = _shuffled(residual, strata, min(step, SHUFFLES - begin), rng)
+    step = max(1, min(shuffles, _MOST_AT_ONCE // max(residual.size, 1)))
+    for begin in range(0, shuffles, step):
+        shuffled = _shuffled(residual, strata, min(step, shuffles - begin), rng)
         sums.append(_explained(shuffled, joined, starts))
     found = np.concatenate(sums)
     # Rounding must not part two orders of the same values.

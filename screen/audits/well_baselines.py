@@ -117,7 +117,7 @@ def _rows(name: str, pairs: dict[str, Pair], rules: CallRules) -> list[Row]:
 
 def _row(plate: str, name: str, pairs: Sequence[Pair], rules: CallRules) -> Row:
     auc = within_auc(pairs, rules.level)
-    z = _z_prime(pairs, (rules.seed, crc32(f"{plate} {name}".encode())), rules.level)
+    z = _z_prime(pairs, rules.seed, rules.level)
     z_row = (None, None, None) if z is None else (z.value, z.low, z.high)
     return {
         "plate": plate,
@@ -130,9 +130,7 @@ def _row(plate: str, name: str, pairs: Sequence[Pair], rules: CallRules) -> Row:
     } | dict(zip(("z_prime", "z_prime_low", "z_prime_high"), z_row, strict=True))
 
 
-def _z_prime(
-    pairs: Sequence[Pair], seed: tuple[int, int], level: float
-) -> Interval | None:
+def _z_prime(pairs: Sequence[Pair], seed: int, level: float) -> Interval | None:
     """Z' of all wells, each plate's level (midway between its two means) taken away."""
     middle = [(p.healthy.mean() + p.senescent.mean()) / 2 for p in pairs]
     healthy = np.concatenate(

@@ -1,16 +1,33 @@
-"""Plate quality from kept controls: Z' and SSMD with intervals, robust Z', and a verdict that rests on the interval."""
+"""Quality of two control groups: Z', SSMD, signal window and ratios, each with an interval, and a verdict that rests on the interval."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammaln
 
-from screen.statistics.robust import Floats, mad_sd, small_sample_factor
+from screen.statistics import quality_formulas as formulas
+from screen.statistics.quality_formulas import (
+    MIN_ROBUST_WELLS,
+    robust_z_prime,
+    ssmd,
+    ssmd_umvue,
+    z_prime,
+)
+from screen.statistics.quality_pivots import (
+    Pivots,
+    Seed,
+    moment_pivots,
+    pooled_ssmd_pivot,
+    robust_pivots,
+)
+from screen.statistics.robust import Floats, mad_sd
 
+__all__ = ["robust_z_prime", "ssmd", "ssmd_umvue", "z_prime"]
 Verdict = Literal["pass", "undecided", "fail"]
-MIN_ROBUST_WELLS = 8
+TOO_FEW = "CONTROLS_TOO_FEW"
+NO_SPREAD = "CONTROL_SPREAD_ZERO"
+NO_WINDOW = "SCALE_COLLAPSED"
+NO_RATIO = "RATIO_SCALE_NONE"
 
 
 @dataclass(frozen=True)
@@ -24,88 +41,144 @@ class Interval:
 
 @dataclass(frozen=True)
 class Quality:
-    """Quality of one plate's scale; `robust_z_prime` is None below 8 wells a side."""
+    """Quality of two control groups on one scale; the robust variants are None below 8 wells a side or without a MAD."""
 
     z_prime: Interval
+    robust_z_prime: Interval | None
     ssmd: Interval
-    ssmd_umvue: float
-    robust_z_prime: float | None
+    ssmd_umvue: Interval
+    ssmd_robust: Interval | None
+    signal_window: Interval
     signal_to_noise: float
     n_positive: int
     n_negative: int
 
 
-def z_prime(positive: Floats, negative: Floats) -> float:
-    """Z' = 1 - 3 (s_p + s_n) / |m_p - m_n|, mean and sd (Zhang, Chung, Oldenburg 1999)."""
-    window = abs(float(positive.mean() - negative.mean()))
-    return 1.0 - 3.0 * float(positive.std(ddof=1) + negative.std(ddof=1)) / window
+@dataclass(frozen=True)
+class RatioQuality:
+    """Quality on the read-out's own scale; the ratios are None, with `refused`, where that scale has no zero of its own."""
+
+    signal_to_background: Interval | None
+    cv_positive: Interval | None
+    cv_negative: Interval | None
+    dynamic_range: Interval
+    refused: str
 
 
-def robust_z_prime(positive: Floats, negative: Floats) -> float | None:
-    """Z' by median and 1.4826 MAD, each MAD freed of its small-sample bias; None below 8 wells a side."""
-    if min(positive.size, negative.size) < MIN_ROBUST_WELLS:
-        return None
-    spread = sum(small_sample_factor(v.size) * mad_sd(v) for v in (positive, negative))
-    window = abs(float(np.median(positive) - np.median(negative)))
-    return 1.0 - 3.0 * spread / window if window > 0 else None
-
-
-def ssmd(positive: Floats, negative: Floats) -> float:
-    """(m_p - m_n) / sqrt(s_p^2 + s_n^2), method of moments, unequal variances (Zhang XD 2007)."""
-    spread = math.sqrt(float(positive.var(ddof=1) + negative.var(ddof=1)))
-    return float(positive.mean() - negative.mean()) / spread
-
-
-def ssmd_umvue(positive: Floats, negative: Floats) -> float:
-    """SSMD for equal variances, uniformly minimum-variance unbiased (Zhang XD 2007); at least 4 wells in all."""
-    n_p, n_n = positive.size, negative.size
-    df = n_p + n_n - 2
-    k = 2.0 * math.exp(2.0 * float(gammaln(df / 2) - gammaln((df - 1) / 2)))
-    squares = (n_p - 1) * positive.var(ddof=1) + (n_n - 1) * negative.var(ddof=1)
-    return float(
-        (positive.mean() - negative.mean()) / math.sqrt(2.0 / k * float(squares))
-    )
-
-
-def _pivots(
-    values: Floats, draws: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    n = values.size
-    sd = values.std(ddof=1) * np.sqrt((n - 1) / rng.chisquare(n - 1, draws))
-    mean = values.mean() + rng.standard_normal(draws) * sd / math.sqrt(n)
-    return mean, sd
+def quality_refused(positive: Floats, negative: Floats) -> str:
+    """The code that says why two groups [n] have no quality; '' where they have one."""
+    if min(positive.size, negative.size) < 2:
+        return TOO_FEW
+    # Equal wells may differ in the last bit after scaling.
+    size = max(float(np.abs(v).max()) for v in (positive, negative))
+    least = 1e-12 * size
+    if min(positive.std(ddof=1), negative.std(ddof=1)) <= least:
+        return NO_SPREAD
+    if abs(float(positive.mean() - negative.mean())) <= least:
+        return NO_WINDOW
+    return ""
 
 
 def plate_quality(
     positive: Floats,
     negative: Floats,
     *,
-    seed: int | tuple[int, ...],
+    seed: Seed,
     level: float = 0.95,
-    draws: int = 4000,
+    draws: int = 4096,
 ) -> Quality | None:
-    """Quality of two control groups, intervals by generalised pivots (Weerahandi 1993); None below 2 wells or with no spread."""
-    if min(positive.size, negative.size) < 2:
+    """Quality of two control groups, intervals by generalised pivots (Weerahandi 1993); None where `quality_refused` names a code."""
+    if quality_refused(positive, negative):
         return None
-    if positive.std(ddof=1) == 0 or negative.std(ddof=1) == 0:
-        return None
-    rng = np.random.default_rng(seed)
-    mean_p, sd_p = _pivots(positive, draws, rng)
-    mean_n, sd_n = _pivots(negative, draws, rng)
-    difference = mean_p - mean_n
-    tail = [(1 - level) / 2, (1 + level) / 2]
-    z_low, z_high = np.quantile(1 - 3 * (sd_p + sd_n) / np.abs(difference), tail)
-    s_low, s_high = np.quantile(difference / np.hypot(sd_p, sd_n), tail)
+    drawn = moment_pivots(positive, negative, seed=seed, draws=draws)
+    pooled = pooled_ssmd_pivot(positive, negative, seed=seed, draws=draws)
+    robust_z, robust_s = _robust_quality(positive, negative, seed, level)
     return Quality(
-        z_prime=Interval(z_prime(positive, negative), float(z_low), float(z_high)),
-        ssmd=Interval(ssmd(positive, negative), float(s_low), float(s_high)),
-        ssmd_umvue=ssmd_umvue(positive, negative),
-        robust_z_prime=robust_z_prime(positive, negative),
+        z_prime=_interval(z_prime(positive, negative), z_pivot(drawn), level),
+        robust_z_prime=robust_z,
+        ssmd=_interval(ssmd(positive, negative), ssmd_pivot(drawn), level),
+        ssmd_umvue=_interval(ssmd_umvue(positive, negative), pooled, level),
+        ssmd_robust=robust_s,
+        signal_window=_interval(
+            formulas.signal_window(positive, negative), _window_pivot(drawn), level
+        ),
         signal_to_noise=float(
             abs(positive.mean() - negative.mean()) / negative.std(ddof=1)
         ),
         n_positive=positive.size,
         n_negative=negative.size,
+    )
+
+
+def _robust_quality(
+    positive: Floats, negative: Floats, seed: Seed, level: float
+) -> tuple[Interval | None, Interval | None]:
+    if min(positive.size, negative.size) < MIN_ROBUST_WELLS:
+        return None, None
+    z, s = (
+        formula(positive, negative)
+        for formula in (robust_z_prime, formulas.ssmd_robust)
+    )
+    if z is None or s is None or min(mad_sd(positive), mad_sd(negative)) == 0:
+        return None, None
+    drawn = robust_pivots(positive, negative, seed=seed)
+    return _interval(z, z_pivot(drawn), level), _interval(s, ssmd_pivot(drawn), level)
+
+
+def z_pivot(drawn: Pivots) -> Floats:
+    """Draws of the true Z'."""
+    return 1 - 3 * (drawn.spread_p + drawn.spread_n) / np.abs(drawn.difference)
+
+
+def ssmd_pivot(drawn: Pivots) -> Floats:
+    """Draws of the true SSMD, unequal variances."""
+    return drawn.difference / np.hypot(drawn.spread_p, drawn.spread_n)
+
+
+def _window_pivot(drawn: Pivots) -> Floats:
+    spread = 3 * (drawn.spread_p + drawn.spread_n)
+    return (np.abs(drawn.difference) - spread) / drawn.spread_p
+
+
+def bounds(draws: Floats, level: float) -> tuple[Floats, Floats]:
+    """Lower and upper bound of each row of draws [... draws]."""
+    tail = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(draws, tail, axis=-1)
+    return low, high
+
+
+def _interval(value: float, draws: Floats, level: float) -> Interval:
+    low, high = bounds(draws, level)
+    return Interval(value, float(low), float(high))
+
+
+def ratio_quality(
+    positive: Floats,
+    negative: Floats,
+    *,
+    seed: Seed,
+    level: float = 0.95,
+    draws: int = 4096,
+) -> RatioQuality | None:
+    """Ratios and dynamic range of two groups of raw values; None where `quality_refused` names a code."""
+    if quality_refused(positive, negative):
+        return None
+    drawn = moment_pivots(positive, negative, seed=seed, draws=draws)
+    span = _interval(
+        formulas.dynamic_range(positive, negative), np.abs(drawn.difference), level
+    )
+    means = (drawn.centre_p, drawn.centre_n)
+    clear = all(float(bounds(m, level)[0]) > 0 for m in means)
+    if not clear or min(positive.min(), negative.min()) < 0:
+        return RatioQuality(None, None, None, span, NO_RATIO)
+    background = formulas.signal_to_background(positive, negative)
+    cv_p, cv_n = formulas.variation(positive), formulas.variation(negative)
+    return RatioQuality(
+        _interval(background, drawn.centre_p / drawn.centre_n, level),
+        _interval(cv_p, drawn.spread_p / drawn.centre_p, level),
+        _interval(cv_n, drawn.spread_n / drawn.centre_n, level),
+        span,
+        "",
     )
 
 
