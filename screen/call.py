@@ -29,8 +29,7 @@ from screen.readouts import imported
 from screen.settings import CallSettings, CallVerb
 from screen.statistics.decision import CLASSES, Shares, class_curves
 from screen.statistics.map_flags import turned_plates
-from screen.statistics.rates import t_quantile
-from screen.statistics.replicates import dose_table
+from screen.statistics.replicates import dose_table, well_half_widths
 from screen.statistics.rules import CallRules
 from screen.wells import Called, call_wells, healthy_log_count
 
@@ -88,9 +87,7 @@ def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def _hit_table(called: Called, rules: CallRules) -> pl.DataFrame:
-    noise = called.noise
-    half = noise.sd_rescue * t_quantile(noise.df, rules.level) if noise else None
-    width = pl.lit(half, dtype=pl.Float64)
+    width = well_half_widths(called.wells, called.anchors, rules.level)
     return called.wells.with_columns(
         pl.col("codes", "flags").list.join(";"),
         rescue_low=pl.col("rescue") - width,
@@ -104,8 +101,8 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
     return {
         "schema": 1,
         "settings": dataclasses.asdict(judge.rules),
-        "unit": "compound within a line and time; one p over its doses (Sidak over"
-        " the doses and, from two doses on, their Stouffer sum)",
+        "unit": "compound within a line and time; one p over its doses: the"
+        " largest dose score or their common shift against their joint null",
         "family": "all treatment compounds on stressed cells",
         "family_size": compounds.height,
         "n_tested": int(compounds["p"].is_not_null().sum()),
@@ -124,7 +121,8 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
             " for the classifier's error",
             "N_sen and N_non rest on the assumed senescent shares of the two vehicles",
             "standard errors carry the error of the plate's own median anchors",
-            "no position correction is applied",
+            "what stays with a well's place over plates is part of the error of"
+            " compounds that always lie there; no position correction is applied",
         ],
     }
 

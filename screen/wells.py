@@ -11,13 +11,14 @@ from screen.plate_table import plate_tables
 from screen.statistics.axis import AxisModel, axis_model, well_distances
 from screen.statistics.flags import flag_wells
 from screen.statistics.map_flags import flag_excluded, leave_out_turned
+from screen.statistics.noise import Noise, with_errors
 from screen.statistics.normalize import (
     GROUP,
     anchor_wells,
     scale_wells,
     usable,
 )
-from screen.statistics.replicates import Noise, failed_wells, pooled_noise
+from screen.statistics.replicates import failed_wells
 from screen.statistics.rules import CallRules
 
 MAP_COLUMNS = {
@@ -107,7 +108,7 @@ def call_wells(
         n_zero=pl.Series([counts[k][0] for k in counts], dtype=pl.Int64),
         n_one=pl.Series([counts[k][1] for k in counts], dtype=pl.Int64),
     )
-    noise = pooled_noise(wells, rules)
+    wells, noise = with_errors(wells, rules)
     model = axis_model(wells, rules)
     off_axis = (
         well_distances(wells, model)
