@@ -1,0 +1,72 @@
+"""How sure a rank is: posterior effects shrunk towards the screen, and the range of ranks they allow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from screen.statistics.robust import Floats
+
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Of each compound [n]: the posterior mean and lower bound of its effect, its median
+    rank and the interval of its rank (1 = largest effect); NaN where it has none."""
+
+    mean: Floats
+    lower: Floats
+    median: Floats
+    low: Floats
+    high: Floats
+
+
+def prior_of(effect: Floats, se: Floats) -> tuple[float, float]:
+    """Centre and variance of true effects, from their spread beyond their errors [n].
+
+    Method of moments for a normal-normal model (Efron and Morris 1975), with the median
+    as centre: few strong hits must not pull all others along.
+    """
+    centre = float(np.median(effect))
+    excess = (effect - centre) ** 2 - se**2
+    return centre, max(float(excess.mean()), 0.0)
+
+
+def posterior(effect: Floats, se: Floats) -> tuple[Floats, Floats]:
+    """Mean and sd of each true effect under the prior of all [n]; an effect that the
+    prior takes to be noise keeps its place in it, one far beyond is hardly moved."""
+    centre, variance = prior_of(effect, se)
+    if variance == 0:
+        return np.full_like(effect, centre), np.zeros_like(effect)
+    weight = variance / (variance + se**2)
+    return centre + weight * (effect - centre), np.sqrt(weight) * se
+
+
+def rank_intervals(
+    effect: Floats, se: Floats, *, seed: int, level: float = 0.95, draws: int = DRAWS
+) -> Ranks:
+    """Ranks of effects [n] with errors se [n], the larger the better.
+
+    Draws from every posterior are ranked together, so that an interval tells how far a
+    compound may move among all others (Laird and Louis 1989). Compounds whose effect
+    or error is unknown have no rank and take none.
+    """
+    n = effect.size
+    known = np.isfinite(effect) & np.isfinite(se) & (se >= 0)
+    found = [np.full(n, np.nan) for _ in range(5)]
+    if not known.any():
+        return Ranks(*found)
+    mean, sd = posterior(effect[known], se[known])
+    tail = (1 - level) / 2
+    rng = np.random.default_rng(seed)
+    ranks = np.empty((draws, mean.size), dtype=np.int32)
+    for i in range(draws):  # one draw at a time: memory stays flat in the draws' number
+        drawn = mean + sd * rng.standard_normal(mean.size)
+        ranks[i, np.argsort(-drawn, kind="stable")] = np.arange(1, mean.size + 1)
+    low, median, high = np.quantile(ranks, [tail, 0.5, 1 - tail], axis=0)
+    lower = mean - float(ndtri((1 + level) / 2)) * sd
+    parts = (mean, lower, median, np.floor(low), np.ceil(high))
+    for whole, part in zip(found, parts, strict=True):
+        whole[known] = part
+    return Ranks(*found)
