@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from screen.learning_codes import LEARNING_CODES
+from screen.normalizer_codes import NORMALIZER_CODES
 
 
 class ExitCode(IntEnum):
@@ -268,5 +269,7 @@ WORKERS_GONE | STOP | RESOURCES | no worker is left to compute | run the same co
 QUARANTINE_SHARE | STOP | QUARANTINE | too many wells are quarantined | look at the codes, raise quarantine.max_share
 """
 
-_ROWS = (*_TABLE.strip().splitlines(), *LEARNING_CODES.strip().splitlines())
+_ROWS = "\n".join(
+    text.strip() for text in (_TABLE, LEARNING_CODES, NORMALIZER_CODES)
+).splitlines()
 CODES: dict[str, Code] = dict(map(_row, _ROWS))

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_origin, get_type_hints
 
+from screen.normalizer_names import NORMALIZERS
+
 REQUIRED: Any = "???"  # OmegaConf's mark for a value that has no default
 
 
@@ -235,6 +237,11 @@ class DecisionSettings:
     )
     min_replicates: int = key(
         2, "usable wells a hit needs at its dose, where planned", "wells", low=1
+    )
+    normalizer: str = key(
+        "auto",
+        "what is done about a plate's places before its scale; auto = only what it shows",
+        choices=NORMALIZERS,
     )
     count_z_max: float = key(
         6.0, "a control well with an odder cell number is left out", "robust z", low=2

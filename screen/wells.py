@@ -18,6 +18,7 @@ from screen.statistics.normalize import (
     scale_wells,
     usable,
 )
+from screen.statistics.normalized_wells import normalized_wells
 from screen.statistics.replicates import failed_wells
 from screen.statistics.rules import CallRules
 
@@ -97,10 +98,19 @@ def call_wells(
     """Flag, scale and judge every well; the plates table has a row per plate, line and time."""
     wells = flag_excluded(flag_wells(expected_wells(scores, plate_map), rules))
     wells = flag_titration(wells)
+    wells, normalizers = normalized_wells(wells, rules)
     wells, scales = scale_wells(wells, rules)
     wells = failed_wells(wells).sort("plate", "row", "column")
     tables = plate_tables(wells, scales, rules)
-    wells, plates = leave_out_turned(wells, tables.plates, rules)
+    plates = tables.plates.join(
+        normalizers,
+        on=list(GROUP),
+        how="left",
+        nulls_equal=True,
+        validate="1:1",
+        maintain_order="left",
+    )
+    wells, plates = leave_out_turned(wells, plates, rules)
     on_scale = wells["rescue"].is_not_null().any()
     wells = wells.with_columns(effect=pl.col("rescue" if on_scale else "robust_z"))
     counts = {key: (max(s.n_zero, 1), max(s.n_one, 1)) for key, s in scales}

@@ -11,6 +11,7 @@ from screen.statistics.robust import Floats, mad_sd
 from screen.statistics.rules import CallRules
 
 GROUP = ("plate", "line", "time_h")
+NORMALIZED = "normalized"  # corrected scores beside `score`, where there are any
 
 
 def anchor_wells(anchor: AnchorSettings) -> pl.Expr:
@@ -48,12 +49,20 @@ def usable(wells: pl.DataFrame) -> pl.Series:
 
 
 def _by_network(wells: pl.DataFrame) -> dict[str, Floats]:
-    long = wells.select("networks", "score").explode("networks", "score")
+    """Finite values of every network; one that is no number would spoil its plate's medians unseen."""
+    values = pl.col(_values(wells)).alias("score")
+    long = wells.select("networks", values).explode("networks", "score")
     return {
         str(name): part["score"].to_numpy()
-        for (name,), part in long.group_by("networks", maintain_order=True)
+        for (name,), part in long.filter(pl.col("score").is_finite()).group_by(
+            "networks", maintain_order=True
+        )
         if name is not None
     }
+
+
+def _values(wells: pl.DataFrame) -> str:
+    return NORMALIZED if NORMALIZED in wells.columns else "score"
 
 
 def group_scale(wells: pl.DataFrame, rules: CallRules) -> Scale:
@@ -106,7 +115,7 @@ def _rescue(networks: list[str], scores: list[float], scale: Scale) -> float | N
     values = [
         (scale.zero[k] - x) / (scale.zero[k] - scale.one[k])
         for k, x in zip(networks, scores, strict=True)
-        if k in scale.zero and k in scale.one and x is not None
+        if k in scale.zero and k in scale.one and x is not None and np.isfinite(x)
     ]
     return float(np.mean(values)) if values else None
 
@@ -117,7 +126,7 @@ def _robust_z(
     values = [
         sign * (scale.z_centre[k] - x) / scale.z_spread[k]
         for k, x in zip(networks, scores, strict=True)
-        if k in scale.z_spread and x is not None
+        if k in scale.z_spread and x is not None and np.isfinite(x)
     ]
     return float(np.mean(values)) if values else None
 
@@ -126,7 +135,7 @@ def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataF
     """One group's wells with score, score_sd, fraction (network means), rescue, robust_z (positive towards rescue), relative_count."""
     sign = 1.0 if rules.direction == "lower" else -1.0
     pairs = list(
-        zip(wells["networks"].to_list(), wells["score"].to_list(), strict=True)
+        zip(wells["networks"].to_list(), wells[_values(wells)].to_list(), strict=True)
     )
     per_field = pl.col("n_cells") / pl.col("n_fields").clip(lower_bound=1)
     good = wells.filter(usable(wells)).filter(anchor_wells(rules.anchors.senescent))
@@ -152,7 +161,7 @@ def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataF
         .log()
         .alias("log_count"),
         pl.col("score", "score_sd", "fraction").list.mean(),
-    )
+    ).drop(NORMALIZED, strict=False)
 
 
 def scale_wells(
