@@ -1,40 +1,32 @@
 """What the plate map says against wells: excluded ones, and plates it fits only when turned."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 from scipy.stats import mannwhitneyu
 
 from plates.problems import Problem
-from plates.wells import PlateFormat
 from screen.codes import CODES
 from screen.statistics.flags import SCORED
+from screen.statistics.mixup_flags import (
+    SWAPPED,
+    TURNED,
+    Suspects,
+    mixed_up_plates,
+    plate_format,
+)
 from screen.statistics.normalize import anchor_wells
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
+from screen.statistics.turns import TURNS
 
 EXCLUDED = "MAP_WELL_EXCLUDED"
-TURNED = "MAP_ORIENTATION_SUSPECT"
 MIN_WELLS = 4
 # Controls that fit as they are mapped are believed, whatever a turned map would give.
 AUC_BELIEVED = 0.7
 AUC_TURNED = 0.9
 P_TURNED = 1e-3
-
-Turn = Callable[[int, int, int, int], tuple[int, int]]
-TURNS: dict[str, Turn] = {
-    "turned by 180 degrees": lambda r, c, rows, columns: (
-        rows - 1 - r,
-        columns - 1 - c,
-    ),
-    "mirrored left to right": lambda r, c, rows, columns: (r, columns - 1 - c),
-    "mirrored top to bottom": lambda r, c, rows, columns: (rows - 1 - r, c),
-    "counted down the columns": lambda r, c, rows, columns: (
-        (r * columns + c) % rows,
-        (r * columns + c) // rows,
-    ),
-}
 
 
 def flag_excluded(wells: pl.DataFrame) -> pl.DataFrame:
@@ -53,30 +45,37 @@ def flag_excluded(wells: pl.DataFrame) -> pl.DataFrame:
 def leave_out_turned(
     wells: pl.DataFrame, plates: pl.DataFrame, rules: CallRules
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Flags all wells of plates whose controls fit the map only when it is turned.
+    """Flags all wells of plates that fit the map only when turned, mirrored or shifted, or that fit another plate's.
 
-    Such a plate fails, with the turn as its reason, and none of its wells makes a hit.
+    Such a plate fails, with what it fits as its reason, and none of its wells makes a hit.
     """
-    turns = {
-        str(part["plate"][0]): turn
-        for part in wells.partition_by("plate", maintain_order=True)
-        if (turn := likely_turn(part, rules))
-    }
-    if not turns:
+    turned = _turned_by_controls(wells, rules)
+    found = mixed_up_plates(wells, frozenset(turned)) | turned
+    if not found:
         return wells, plates
-    here = pl.col("plate").is_in([*turns])
-    flag = pl.lit([TURNED], dtype=pl.List(pl.String))
-    reason = pl.concat_str(
-        pl.lit(f"{TURNED}: the controls fit the map "),
-        pl.col("plate").replace_strict(turns, default="", return_dtype=pl.String),
-    )
+    codes = {plate: code for plate, (code, _) in found.items()}
+    reasons = {plate: f"{code}: {text}" for plate, (code, text) in found.items()}
+    here = pl.col("plate").is_in([*found])
+    flag = pl.concat_list(_named(codes))
     wells = wells.with_columns(
         flags=pl.when(here).then(pl.concat_list("flags", flag)).otherwise("flags")
     )
     return wells, plates.with_columns(
         verdict=pl.when(here).then(pl.lit("fail")).otherwise("verdict"),
-        reason=pl.when(here).then(reason).otherwise("reason"),
+        reason=pl.when(here).then(_named(reasons)).otherwise("reason"),
     )
+
+
+def _named(words: dict[str, str]) -> pl.Expr:
+    return pl.col("plate").replace_strict(words, default="", return_dtype=pl.String)
+
+
+def _turned_by_controls(wells: pl.DataFrame, rules: CallRules) -> Suspects:
+    return {
+        str(part["plate"][0]): (TURNED, f"the controls fit the map {turn}")
+        for part in wells.partition_by("plate", maintain_order=True)
+        if (turn := likely_turn(part, rules))
+    }
 
 
 def likely_turn(plate: pl.DataFrame, rules: CallRules) -> str:
@@ -123,14 +122,8 @@ def _places(wells: pl.DataFrame) -> list[Place]:
 
 
 def _shape(plate: pl.DataFrame) -> Place:
-    """Rows and columns of the smallest plate that has all the wells."""
-    n_rows = max(row for row, _ in _places(plate)) + 1
-    n_columns = max(column for _, column in _places(plate)) + 1
-    sizes = (6, 12, 24, 48, 96, 384, 1536)
-    formats = (PlateFormat.of(n) for n in sizes)
-    fitting = (f for f in formats if f.n_rows >= n_rows and f.n_columns >= n_columns)
-    chosen = next(fitting)
-    return chosen.n_rows, chosen.n_columns
+    fmt = plate_format(plate)
+    return fmt.n_rows, fmt.n_columns
 
 
 def _separation(
@@ -150,16 +143,17 @@ def _known(values: dict[Place, float], places: list[Place]) -> Floats:
 
 def turned_plates(plates: pl.DataFrame) -> list[Problem]:
     """A warning for every plate that `leave_out_turned` left out."""
-    found = plates.filter(pl.col("reason").str.starts_with(TURNED))
+    code = pl.col("reason").str.split(":").list.first()
+    found = plates.with_columns(code=code).filter(code.is_in([TURNED, SWAPPED]))
     return [
         Problem(
-            TURNED,
+            code,
             plate,
-            reason.removeprefix(f"{TURNED}: "),
+            reason.removeprefix(f"{code}: "),
             "every compound would be taken for another; no well of the plate makes a hit",
-            CODES[TURNED].remedy,
+            CODES[code].remedy,
         )
-        for plate, reason in found.select("plate", "reason")
+        for plate, reason, code in found.select("plate", "reason", "code")
         .unique()
         .sort("plate")
         .rows()
