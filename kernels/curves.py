@@ -6,7 +6,6 @@ others are fitted with it, nor on what they are.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -227,32 +226,21 @@ def _slices(n: int) -> Iterator[slice]:
 
 
 def fit_curves(
-    batch: CurveBatch,
-    model: str,
-    *,
-    robust: bool = False,
-    with_limits: bool = True,
-    threads: int = 2,
+    batch: CurveBatch, model: str, *, robust: bool = False, with_limits: bool = True
 ) -> CurveFit:
-    """Fit one model to every curve of a batch.
+    """Fit one model to every curve of a batch; may be called from several threads at once.
 
-    With `robust`, Student's t with 4 degrees of freedom replaces the squares. Threads
-    take turns at chunks; the numbers do not depend on how many there are.
+    With `robust`, Student's t with 4 degrees of freedom replaces the squares. Without
+    `with_limits` the limits and the band are NaN.
     """
     n_plates = max(int(batch.plate.max(initial=0)) + 1, 1)
-
-    def fitted(rows: slice) -> dict[str, npt.NDArray[np.generic]]:
-        # The switch belongs to a thread, so every one turns it on for itself.
-        with jax.enable_x64(True):
+    parts = []
+    # The switch belongs to this thread and is turned back on leaving.
+    with jax.enable_x64(True):
+        for rows in _slices(batch.response.shape[0]):
             given = _given(batch, rows, n_plates)
             made = _fit(given, name=model, robust=robust, with_limits=with_limits)
             n = rows.stop - rows.start
-            return {
-                k: np.moveaxis(v, -1, 0)[:n] for k, v in jax.device_get(made).items()
-            }
-
-    first, *others = _slices(batch.response.shape[0])
-    parts = [fitted(first)]
-    with ThreadPoolExecutor(threads) as pool:
-        parts += pool.map(fitted, others)
+            host = jax.device_get(made).items()
+            parts.append({k: np.moveaxis(v, -1, 0)[:n] for k, v in host})
     return CurveFit(**{k: np.concatenate([p[k] for p in parts]) for k in parts[0]})

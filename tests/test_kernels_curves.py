@@ -161,12 +161,12 @@ def test_a_bad_curve_leaves_the_bits_of_others_alone(kind: str, robust: bool) ->
     assert same_bits(first, second, good)
 
 
-def test_numbers_do_not_depend_on_company_nor_threads() -> None:
+def test_numbers_do_not_depend_on_company() -> None:
     _, y = drawn(LANES + 37, TEN, sd=0.1, seed=13)
     together = fit_curves(batch(TEN, y), "logistic4")
     rng = np.random.default_rng(1)
     order = rng.permutation(len(y))
-    shuffled = fit_curves(batch(TEN, y[order]), "logistic4", threads=1)
+    shuffled = fit_curves(batch(TEN, y[order]), "logistic4")
     alone = fit_curves(batch(TEN, y[[LANES + 5]]), "logistic4")
 
     assert all(
