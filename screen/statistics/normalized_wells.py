@@ -89,37 +89,44 @@ def _dose_columns(wells: pl.DataFrame) -> list[pl.Expr]:
 
 
 def _plate(wells: pl.DataFrame) -> _Plate:
+    """One plate's values by network; of cell numbers alone, their logarithm is looked at."""
     names = sorted({n for row in wells["networks"].to_list() for n in row or ()})
     scores = wells.select("networks", "score").rows()
     values = {name: np.full(wells.height, np.nan) for name in names}
+    lost = np.zeros(wells.height, dtype=np.bool_)
     for i, (networks, score) in enumerate(scores):
+        lost[i] = bool(names) and not score
         for name, x in zip(networks or (), score or (), strict=True):
-            values[name][i] = np.nan if x is None or not np.isfinite(x) else x
+            known = x is not None and np.isfinite(x)
+            values[name][i] = x if known else np.nan
+            lost[i] |= not known
     expected = wells["status"].is_in(SCORED).to_numpy()
-    lost = [
-        any(x is None or not np.isfinite(x) for x in score or ()) or not score
-        for _, score in scores
-    ]
-    at = (wells["row"].to_numpy(), wells["column"].to_numpy())
-    key = wells.select(GROUP).row(0)
     return _Plate(
-        key,
-        wells,
-        at,
-        tuple(names),
-        tuple(values.values()),
-        int((expected & lost).sum()),
+        key=wells.select(GROUP).row(0),
+        wells=wells,
+        at=(wells["row"].to_numpy(), wells["column"].to_numpy()),
+        networks=tuple(names),
+        values=tuple(values.values()) or (_numbers(wells.select(_LOG_COUNT)),),
+        without=int((expected & lost).sum()),
     )
 
 
+_LOG_COUNT = ((pl.col("n_cells") + 0.5) / pl.col("n_fields").clip(lower_bound=1)).log()
+
+
+def _numbers(column: pl.DataFrame) -> Floats:
+    """One column as float64, NaN where it is null."""
+    return column.to_series().cast(pl.Float64).to_numpy()
+
+
 def _normalized(plates: Sequence[_Plate], rules: CallRules) -> list[list[Normalized]]:
-    """What was made of every plate, in the order of its networks (or of no value at all)."""
+    """What was made of every plate, in the order of its networks."""
     shape = tuple(max(int(p.at[axis].max()) for p in plates) + 1 for axis in (0, 1))
     frames = [_frame(p, (shape[0], shape[1]), rules) for p in plates]
     found: list[list[Normalized]] = [[] for _ in plates]
     # Cross-fitted plates have networks of their own: the n-th ones make one screen.
-    for slot in range(max(1, *(len(p.networks) for p in plates))):
-        having = [i for i, p in enumerate(plates) if slot < max(1, len(p.networks))]
+    for slot in range(max(len(p.values) for p in plates)):
+        having = [i for i, p in enumerate(plates) if slot < len(p.values)]
         grids = [_with_values(frames[i], plates[i], slot) for i in having]
         for i, done in zip(having, normalize(rules.normalizer, grids), strict=True):
             found[i].append(done)
@@ -129,7 +136,6 @@ def _normalized(plates: Sequence[_Plate], rules: CallRules) -> list[list[Normali
 def _frame(plate: _Plate, shape: tuple[int, int], rules: CallRules) -> PlateGrid:
     """The plate's grid without values: which wells are which, doses, counts."""
     wells, anchors = plate.wells, rules.anchors
-    per_field = (pl.col("n_cells") + 0.5) / pl.col("n_fields").clip(lower_bound=1)
     treated = pl.col("role") == "treatment"
     if anchors.senescent.state:
         treated &= pl.col("state") == anchors.senescent.state
@@ -138,7 +144,7 @@ def _frame(plate: _Plate, shape: tuple[int, int], rules: CallRules) -> PlateGrid
         vehicle=low & pl.col("usable"),
         positive=high & pl.col("usable"),
         treated=treated & ~low & ~high & pl.col("usable"),
-        log_count=per_field.log(),
+        log_count=_LOG_COUNT,
         log_dose="log_dose",
         dose_rank="dose_rank",
         unit=pl.when(treated).then(pl.col("unit").cast(pl.Int64)).otherwise(-1),
@@ -151,7 +157,7 @@ def _frame(plate: _Plate, shape: tuple[int, int], rules: CallRules) -> PlateGrid
 
     def numbers(name: str) -> Floats:
         grid = np.full(shape, np.nan)
-        grid[plate.at] = columns[name].cast(pl.Float64).to_numpy()
+        grid[plate.at] = _numbers(columns.select(name))
         return grid
 
     return PlateGrid(
@@ -168,8 +174,7 @@ def _frame(plate: _Plate, shape: tuple[int, int], rules: CallRules) -> PlateGrid
 
 def _with_values(frame: PlateGrid, plate: _Plate, slot: int) -> PlateGrid:
     values = frame.values.copy()
-    if slot < len(plate.values):
-        values[plate.at] = plate.values[slot]
+    values[plate.at] = plate.values[slot]
     return plate_grid(
         values,
         treated=frame.treated,
@@ -213,12 +218,15 @@ def _number(x: float) -> float | None:
 
 def _row(plate: _Plate, found: Sequence[Normalized]) -> dict[str, object]:
     reasons = list(dict.fromkeys(d.reason for d in found if d.reason))
+    if not plate.networks:
+        reasons.append("judged by cell numbers, which are left as they are")
     if plate.without:
         reasons.append(f"VALUES_NONFINITE ({plate.without} wells left out)")
     worst = max(found, key=lambda d: np.nan_to_num(d.facts.hits.high, nan=-1.0))
     hits = worst.facts.hits
     known = {n: None if np.isnan(x) else x for n, x in vars(hits).items()}
-    names = dict.fromkeys(d.method or "none" for d in found)
+    used = [d.method for d in found] if plate.networks else [""]
+    names = dict.fromkeys(name or "none" for name in used)
     return dict(zip(GROUP, plate.key, strict=True)) | {
         "normalizer": "/".join(names),
         "normalizer_reason": "; ".join(reasons),
