@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from screen.statistics.moderated import Prior
 from screen.statistics.position import Codes
 from screen.statistics.robust import Floats
 from screen.statistics.well_errors import totals
 
+COMMON_FROM = 20  # replicated wells of a plate that tell what all of them share
 OWN_SPREAD_FROM = 4  # replicates from which a dose's own spread speaks too
 
 
@@ -31,8 +31,13 @@ class Wells:
 class Replicates:
     """How treatment replicates vary beside what the vehicle leads one to expect, and how that differs by dose."""
 
-    scale: float  # variance, relative
+    scale: float  # variance of doses with few replicates, relative: 1 or clearly more
+    found: float  # relative variance as found: what own spreads are moderated towards
     df: float  # prior df of the doses' relative variances; infinite where all are alike
+    total_df: float  # of the variance found; 0 where there are too few replicates
+
+
+NO_REPLICATES = Replicates(1.0, 1.0, float("inf"), 0.0)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Means:
 
     mean: Floats
     own: Floats  # wells as if each lay elsewhere
-    kept: Floats  # what wells at one place share
+    kept: Floats  # what wells at one place share, the anchors' among them
     zero: Floats
     one: Floats
     df: Floats
@@ -75,17 +80,41 @@ def _shared(
     return share * (together - totals(owner, scaled**2, n))
 
 
+def _without_plates(wells: Wells, n_doses: int) -> tuple[Floats, Floats]:
+    """Values freed of what all doses of a plate share, and the anchors' variance that stays in them."""
+    n = np.bincount(wells.dose, minlength=n_doses)
+    rest = wells.values - (totals(wells.dose, wells.values, n_doses) / n)[wells.dose]
+    repeated = n[wells.dose] > 1
+    on_plate = np.bincount(wells.plate, repeated)
+    if not repeated.any() or on_plate[wells.plate[repeated]].min() < COMMON_FROM:
+        return wells.values, wells.zero
+    # The anchors' own error moves all wells of a plate alike: it is no replicate noise.
+    order = np.lexsort((rest, wells.plate))
+    order = order[repeated[order]]
+    sizes = np.bincount(wells.plate[order], minlength=on_plate.size)
+    last = np.cumsum(sizes)
+    at = np.clip(
+        np.stack([last - sizes + (sizes - 1) // 2, last - 1 - (sizes - 1) // 2]),
+        0,
+        None,
+    )
+    at = np.minimum(at, order.size - 1)
+    common = rest[order][at].mean(axis=0)
+    return wells.values - common[wells.plate], np.zeros(wells.zero.size)
+
+
 def relative_spread(wells: Wells, share: float, n_doses: int) -> tuple[Floats, Floats]:
     """(observed over expected variance of replicates, df) of every dose [d]; NaN below 2 wells."""
     d = wells.dose
     n = np.bincount(d, minlength=n_doses).astype(np.float64)
     many = np.maximum(n, 1.0)
-    rest = wells.values - (totals(d, wells.values, n_doses) / many)[d]
+    values, zero = _without_plates(wells, n_doses)
+    rest = values - (totals(d, values, n_doses) / many)[d]
     ones = np.ones(d.size)
-    trace = totals(d, wells.variance + wells.zero, n_doses)
+    trace = totals(d, wells.variance + zero, n_doses)
     total = totals(d, wells.variance, n_doses)
     total = total + _shared(d, ones, wells, share, n_doses)
-    total = total + _squares(d, wells.plate, np.sqrt(wells.zero), n_doses)
+    total = total + _squares(d, wells.plate, np.sqrt(zero), n_doses)
     expected = trace - total / many
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = totals(d, rest**2, n_doses) / expected
@@ -104,12 +133,13 @@ def _own_factor(
     """Factor on the variance that moves from plate to plate, and its df (0: that of the plates), by dose [d]."""
     ratio, df = relative_spread(wells, share, n_doses)
     factor = np.full(n_doses, replicates.scale)
-    if not np.isfinite(replicates.df):
-        return factor, np.zeros(n_doses)
-    own = (df + 1 >= OWN_SPREAD_FROM) & np.isfinite(ratio)
-    prior = Prior(replicates.scale, replicates.df)
-    both = prior.df + df
-    moderated = (prior.df * prior.variance + df * np.nan_to_num(ratio)) / both
+    own = (df + 1 >= OWN_SPREAD_FROM) & np.isfinite(ratio) & (replicates.total_df > 0)
+    if np.isfinite(replicates.df):
+        moderated = replicates.df * replicates.found + df * np.nan_to_num(ratio)
+        moderated = moderated / (replicates.df + df)
+    else:
+        moderated = np.full(n_doses, replicates.found)
+    both = np.minimum(replicates.df + df, replicates.total_df)
     return np.where(own, moderated, factor), np.where(own, both, 0.0)
 
 
@@ -135,12 +165,16 @@ def dose_means(
         plain = totals(d, wells.values, n_doses) / n
         rest = wells.values - plain[d]
         sd = np.sqrt(totals(d, rest**2, n_doses) / (n - 1))
+    # The anchors' wells stay in their places too: that part never averages out.
+    steady = share * (
+        totals(owner, weight * np.sqrt(zero / weight), n_doses) ** 2 - shares[0]
+    )
     some = n > 0
     own = totals(d, part, n_doses) * (share + (1 - share) * factor)
     return Means(
         mean=np.where(some, mean, np.nan),
         own=np.where(some, own, np.nan),
-        kept=_shared(d, w, wells, share, n_doses),
+        kept=_shared(d, w, wells, share, n_doses) + steady,
         zero=shares[0],
         one=shares[1],
         df=np.where(own_df > 0, own_df, np.minimum(plate_df, total_df)),
@@ -179,6 +213,7 @@ def unit_shift(
     own = totals(unit, np.where(known, means.own / se**2, 0.0), n_units)
     zero = _squares(owner, wells.plate, w * np.sqrt(wells.zero), n_units)
     kept = _shared(owner, w, wells, share, n_units)
+    kept = kept + share * (totals(owner, w * np.sqrt(wells.zero), n_units) ** 2 - zero)
     variance = own + zero + kept
     with np.errstate(divide="ignore", invalid="ignore"):
         t = totals(unit, score, n_units) / np.sqrt(variance)

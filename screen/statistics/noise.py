@@ -7,7 +7,12 @@ import numpy as np
 import polars as pl
 from scipy import special
 
-from screen.statistics.dose_errors import Replicates, Wells, relative_spread
+from screen.statistics.dose_errors import (
+    NO_REPLICATES,
+    Replicates,
+    Wells,
+    relative_spread,
+)
 from screen.statistics.medians import median_variance
 from screen.statistics.moderated import fit_prior
 from screen.statistics.normalize import GROUP, anchor_wells, usable
@@ -43,14 +48,20 @@ class ErrorModel:
     plate_prior_df: float | None
     sd_between_wells: float  # beyond the cells' sampling error
     position: PositionSpread
-    replicate_scale: float  # variance of replicates over the vehicle's, from 1
+    replicate_scale: (
+        float  # variance of few replicates over the vehicle's: 1 or clearly more
+    )
+    replicate_found: float  # as found, towards which own spreads are moderated
     replicate_prior_df: float | None
+    replicate_df: float  # 0 where there are too few replicates
 
     @property
     def replicates(self) -> Replicates:
         """What the doses' own spread is moderated towards."""
         prior = self.replicate_prior_df
-        return Replicates(self.replicate_scale, math.inf if prior is None else prior)
+        df = math.inf if prior is None else prior
+        scale, found = self.replicate_scale, self.replicate_found
+        return Replicates(scale, found, df, self.replicate_df)
 
     @property
     def well_sd(self) -> float:
@@ -61,10 +72,10 @@ class ErrorModel:
 
 @dataclass(frozen=True)
 class Noise:
-    """Well-to-well spread in effect and log relative count, from vehicle wells and, where these vary more, treatment replicates."""
+    """Well-to-well spread in effect and log relative count, from vehicle wells and, where these vary more, treatment replicates; None where there is no such number."""
 
-    sd_rescue: float
-    sd_log_count: float
+    sd_rescue: float | None
+    sd_log_count: float | None
     correlation: float
     df: float
     source: str
@@ -126,20 +137,23 @@ def numbers(wells: pl.DataFrame, column: str) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-def _replicates(wells: Wells, share: float, n_doses: int) -> tuple[float, Replicates]:
-    """Relative variance of replicates as found, and as used: never below the vehicle's."""
+def _replicates(
+    wells: Wells, share: float, n_doses: int, vehicle_df: float
+) -> Replicates:
+    """Relative variance of treatment replicates; for few replicates never below the vehicle's."""
     ratio, df = relative_spread(wells, share, n_doses)
     known = np.isfinite(ratio)
     if df[known].sum() < MIN_REPLICATE_DF:
-        return 1.0, Replicates(1.0, math.inf)
+        return NO_REPLICATES
     prior = fit_prior(ratio[known], df[known])
     error = special.polygamma(1, df[known] / 2)
     if np.isfinite(prior.df):
         error = error + special.polygamma(1, prior.df / 2)
-    limit = CLEARLY_LARGER * math.sqrt(float(error.mean()) / int(known.sum()))
+    own = float(error.mean()) / int(known.sum())
+    limit = CLEARLY_LARGER * math.sqrt(own + 2 / vehicle_df)
     larger = prior.variance > 0 and math.log(prior.variance) > limit
     scale = prior.variance if larger else 1.0
-    return prior.variance, Replicates(scale, prior.df)
+    return Replicates(scale, prior.variance, prior.df, 2 / own)
 
 
 @dataclass(frozen=True)
@@ -160,10 +174,6 @@ class Fitted:
     model: ErrorModel
     spread: Spread
     variance: Floats  # [w]
-    residuals: Floats  # of the vehicle wells
-    found_scale: (
-        float  # relative variance of replicates, also where below the vehicle's
-    )
 
 
 def error_model(q: Quantity, places: Places) -> Fitted | None:
@@ -179,7 +189,7 @@ def error_model(q: Quantity, places: Places) -> Fitted | None:
     variance = well_variance(spread, places.plate, q.sampling)
     wells = wells_of(q.values, variance, spread, places, q.treated, q.dose)
     n_doses = int(q.dose.max(initial=-1)) + 1
-    found, replicates = _replicates(wells, position.share, n_doses)
+    replicates = _replicates(wells, position.share, n_doses, spread.df)
     model = ErrorModel(
         sd=math.sqrt(spread.pooled),
         df=spread.df,
@@ -187,9 +197,11 @@ def error_model(q: Quantity, places: Places) -> Fitted | None:
         sd_between_wells=math.sqrt(spread.between),
         position=position,
         replicate_scale=replicates.scale,
+        replicate_found=replicates.found,
         replicate_prior_df=_finite(replicates.df),
+        replicate_df=replicates.total_df,
     )
-    return Fitted(model, spread, variance, rest, found)
+    return Fitted(model, spread, variance)
 
 
 def _finite(value: float) -> float | None:
@@ -264,19 +276,20 @@ def with_errors(
 def _noise(
     effect: Fitted | None, count: Fitted | None, wells: pl.DataFrame, rules: CallRules
 ) -> Noise | None:
-    if effect is None:
+    first = effect or count
+    if first is None:
         return None
-    model = effect.model
+    model = first.model
     larger = model.replicate_scale > 1
     return Noise(
-        sd_rescue=model.well_sd,
-        sd_log_count=0.0 if count is None else count.model.well_sd,
+        sd_rescue=None if effect is None else effect.model.well_sd,
+        sd_log_count=None if count is None else count.model.well_sd,
         correlation=_correlation(wells, rules),
         df=model.df,
         source="treatment replicates" if larger else "senescent vehicle wells",
         sd_vehicle=model.sd,
-        sd_replicates=model.sd * math.sqrt(effect.found_scale),
-        effect=model,
+        sd_replicates=model.sd * math.sqrt(model.replicate_found),
+        effect=None if effect is None else effect.model,
         count=None if count is None else count.model,
     )
 

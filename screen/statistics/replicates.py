@@ -1,13 +1,12 @@
 """Replicates joined by compound, line, time and dose: means, and standard errors that carry the anchors' and the places' own error."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from screen.statistics.dose_errors import (
-    Replicates,
+    NO_REPLICATES,
     Wells,
     dose_means,
     unit_shift,
@@ -53,7 +52,7 @@ def live_neighbours(wells: pl.DataFrame) -> pl.Series:
     row, column = (wells[c].to_numpy() + 1 for c in ("row", "column"))
     shape = (int(plate.max()) + 1, int(row.max()) + 2, int(column.max()) + 2)
     here = wells.select(pl.col("status").is_in((*SCORED, "NO_CELLS"))).to_series()
-    cells = wells["n_cells"].to_numpy() > 0
+    cells = (wells["n_cells"].fill_null(1) > 0).to_numpy()
     balance = np.zeros(shape)
     # Each measured well votes for or against its neighbours; its own vote is taken back.
     vote = here.to_numpy() * np.where(cells, 0.5, -0.5)
@@ -76,12 +75,14 @@ def dose_table(
     """
     key = [*UNIT, "concentration_um"]
     wells = _treated(wells, anchors, key, rules)
+    wells = wells.with_columns(pl.Series("dose", codes(wells, *key)))
     dead = pl.any_horizontal(pl.col("flags").list.contains(f) for f in DEAD)
     counted = pl.col("log_count").is_not_null() & ~pl.col("flags").list.contains(
         "WELL_FAILED"
     )
     for_score = pl.col("for_score")
     table = wells.group_by(key, maintain_order=True).agg(
+        dose=pl.col("dose").first(),
         n_wells=pl.len(),
         n_used=for_score.sum(),
         n_counted=counted.sum(),
@@ -107,7 +108,8 @@ def dose_table(
         nulls_equal=True,
         validate="m:1",
     )
-    return _with_errors(table, wells, noise).sort(*key, nulls_last=True)
+    table = _with_errors(table.sort("dose"), wells, noise).drop("dose")
+    return table.sort(*key, nulls_last=True)
 
 
 def _treated(
@@ -137,18 +139,15 @@ def _treated(
 def _with_errors(
     table: pl.DataFrame, wells: pl.DataFrame, noise: Noise | None
 ) -> pl.DataFrame:
-    """The doses with mean effect and log count, their errors and df, and the common shift of their unit."""
-    key = [*UNIT, "concentration_um"]
-    numbered = table.select(*key).with_row_index("dose")
-    rows = wells.join(numbered, on=key, how="left", nulls_equal=True, validate="m:1")
+    """The doses (row i is dose i) with mean effect and log count, their errors and df, and the common shift of their unit."""
     counted = pl.col("log_count").is_not_null() & ~pl.col("flags").list.contains(
         "WELL_FAILED"
     )
     effect = _Quantity("effect", "", None if noise is None else noise.effect)
     count = _Quantity("log_count", "_count", None if noise is None else noise.count)
     unit = codes(table, *UNIT) if table.height else np.zeros(0, dtype=np.int64)
-    columns = _columns(rows.filter("for_score"), effect, unit)
-    columns |= _columns(rows.filter(counted), count, unit)
+    columns = _columns(wells.filter("for_score"), effect, unit)
+    columns |= _columns(wells.filter(counted), count, unit)
     columns["se_log_count"] = columns.pop("se_null_count")
     del columns["se_count"]
     return table.with_columns(
@@ -167,7 +166,7 @@ def _columns(wells: pl.DataFrame, q: _Quantity, unit: Codes) -> dict[str, Floats
     """Columns of the dose table for one quantity; all errors NaN without a model."""
     model = q.model
     share = model.position.share if model else 0.0
-    replicates = model.replicates if model else Replicates(1.0, math.inf)
+    replicates = model.replicates if model else NO_REPLICATES
     own = _wells(wells, "effect" if q.suffix == "" else "count", q.column)
     means = dose_means(own, share, replicates, unit.size, model.df if model else 1.0)
     found = {q.column: means.mean}
@@ -209,7 +208,7 @@ def _wells(wells: pl.DataFrame, prefix: str, column: str) -> Wells:
         zero=plate_variance * median_variance(n_zero),
         one=plate_variance * median_variance(n_one),
         df=np.where(known, numbers(wells, f"{prefix}_df"), 1.0),
-        dose=wells["dose"].to_numpy().astype(np.int64),
+        dose=wells["dose"].to_numpy(),
         plate=codes(wells, *GROUP),
         place=codes(wells, "row", "column"),
     )
