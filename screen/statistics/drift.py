@@ -7,7 +7,8 @@ from screen.statistics.robust import Floats
 
 Marks = NDArray[np.bool_]
 MIN_PLATES = 8
-MOVING_RANGE = 1.128  # mean range of two normal values, in sd
+MEAN_RANGE = 1.128  # mean range of two normal values, in sd
+MEDIAN_RANGE = 0.954
 WESTERN_ELECTRIC = {
     "western_electric_1": "nelson_1",
     "western_electric_2": "nelson_5",
@@ -19,11 +20,17 @@ DRIFT_RULES = ("nelson_1", "nelson_2", "nelson_3", "nelson_5", "nelson_6")
 
 
 def chart_scale(values: Floats) -> tuple[float, float]:
-    """Centre and sd of an individuals chart: the mean, and the mean moving range over 1.128; NaN values are left out."""
+    """Centre and sd of an individuals chart: the median, and the median moving range over 0.954 (Wheeler 1995), which one wild plate does not move; NaN values are left out.
+
+    Where over half the plates equal the next, the mean moving range over 1.128.
+    """
     known = values[np.isfinite(values)]
     if known.size < 2:
         return float("nan"), 0.0
-    return float(known.mean()), float(np.abs(np.diff(known)).mean()) / MOVING_RANGE
+    ranges = np.abs(np.diff(known))
+    middle = float(np.median(ranges))
+    mean = float(ranges.mean()) / MEAN_RANGE
+    return float(np.median(known)), middle / MEDIAN_RANGE if middle > 0 else mean
 
 
 def _ends(hits: Marks, needed: int, window: int) -> Marks:

@@ -11,6 +11,10 @@ from screen.statistics.robust import Floats, mad_sd, small_sample_factor
 
 Seed = int | tuple[int, ...]
 ROBUST_DRAWS = 2000
+# Normal wells often show an excess of half by chance; what is cut off there is paid back
+# beyond. Set so that intervals cover 95 % under normal wells and 90 % under t5.
+CHANCE_TAILS = 0.5
+TAIL_SLOPE = 1.3
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,10 @@ def excess_kurtosis(values: Floats) -> Floats:
 
 
 def pooled_tails(positive: Floats, negative: Floats) -> Floats:
-    """Excess kurtosis of both groups together, weighed by their wells, never below 0."""
+    """Excess kurtosis of both groups together, weighed by their wells, as far as it speaks of heavy tails; never below 0."""
     n_p, n_n = positive.shape[-1], negative.shape[-1]
     both = n_p * excess_kurtosis(positive) + n_n * excess_kurtosis(negative)
-    return np.asarray(np.maximum(both / (n_p + n_n), 0.0))
+    return np.asarray(TAIL_SLOPE * np.maximum(both / (n_p + n_n) - CHANCE_TAILS, 0.0))
 
 
 def tail_factor(tails: Floats, n: int) -> Floats:
