@@ -64,10 +64,12 @@ def retrieval(
     if n < MIN_REPLICATES or m < 1:
         return Retrieval(*[float("nan")] * 4)
     pool = np.concatenate([profiles, controls])
-    order = np.lexsort(pool.T)
+    rng = np.random.default_rng(seed)
+    # Wells with the very same profile fall in any order, whatever they hold.
+    shuffled = rng.permutation(n + m)
+    order = shuffled[np.lexsort(pool[shuffled].T)]
     ranks = _rankings(pool[order])
     found = mean_average_precision((order < n)[None], ranks)[0]
-    rng = np.random.default_rng(seed)
     null = np.concatenate(
         [
             mean_average_precision(_random_sets(n, n + m, size, rng), ranks)

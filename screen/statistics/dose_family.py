@@ -41,7 +41,9 @@ def _tests(n_doses: int) -> Floats:
     """How many independent tests the doses and their sum are worth, [rho x]."""
     single = np.log1p(-2 * special.ndtr(-X))
     inside = np.array([[_inside(n_doses, float(x), float(r)) for x in X] for r in RHO])
-    return np.asarray(np.log(np.clip(inside, 1e-300, 1.0)) / single)
+    tests = np.log(np.clip(inside, 1e-300, 1.0)) / single
+    # Far out, where all but one test is nothing, rounding would add to their number.
+    return np.asarray(np.clip(tests, 1.0, n_doses + 1.0))
 
 
 def effective_tests(n_doses: int, largest: Floats, rho: Floats) -> Floats:

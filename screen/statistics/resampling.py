@@ -76,6 +76,24 @@ def vehicle_residuals(plates: Sequence[Floats]) -> Floats:
     return np.concatenate([np.zeros(0), *parts])
 
 
+def _smooth_draws(
+    residuals: Floats, shape: tuple[int, ...], rng: np.random.Generator
+) -> Floats:
+    """Residuals drawn with a normal kernel (Silverman's width), the variance kept."""
+    sd = float(residuals.std())
+    width = 1.06 * sd * residuals.size**-0.2
+    drawn = residuals[rng.integers(0, residuals.size, shape)]
+    drawn = drawn + width * rng.standard_normal(shape)
+    return np.asarray(drawn / np.sqrt(1 + (width / sd) ** 2 if sd > 0 else 1.0))
+
+
+def scale_df(residuals: Floats) -> float:
+    """Degrees of freedom of the residuals' variance, 2 n / (kurtosis - 1): fewer than n - 1 with heavy tails."""
+    squares = residuals**2
+    kurtosis = float((squares**2).mean() / max(squares.mean() ** 2, 1e-300))
+    return 2.0 * residuals.size / max(kurtosis - 1.0, 2.0)
+
+
 def bootstrap_null(
     residuals: Floats,
     n_wells: Sequence[int],
@@ -86,15 +104,19 @@ def bootstrap_null(
 ) -> Floats:
     """Means under no effect [draws]: wells less the median of their plate's vehicle wells, all drawn from `residuals`.
 
-    `n_wells` and `n_vehicle` have an entry per plate; one null serves all compounds of a layout.
+    `n_wells` and `n_vehicle` have an entry per plate; one null serves all compounds of a
+    layout. Draws are smoothed, and each is spread by how unsure the residuals' own
+    variance is: without that few vehicle wells make tails that are too short.
     """
     rng = np.random.default_rng(seed)
     total = np.zeros(draws)
     for k, m in zip(n_wells, n_vehicle, strict=True):
-        wells = residuals[rng.integers(0, residuals.size, (draws, k))].sum(axis=1)
-        vehicle = residuals[rng.integers(0, residuals.size, (draws, m))]
+        wells = _smooth_draws(residuals, (draws, k), rng).sum(axis=1)
+        vehicle = _smooth_draws(residuals, (draws, m), rng)
         total += wells - k * np.median(vehicle, axis=1)
-    return np.asarray(total / sum(n_wells))
+    df = scale_df(residuals)
+    unsure = np.sqrt(df / rng.chisquare(df, draws))
+    return np.asarray(unsure * total / sum(n_wells))
 
 
 def bootstrap_p(means: Floats, null: Floats) -> Floats:
