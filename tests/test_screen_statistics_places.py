@@ -35,7 +35,7 @@ def noise(seed: int, sd: float = 0.1) -> Floats:
 def test_a_rim_of_a_third_of_the_window_is_seen() -> None:
     found = plate_effects(noise(1) + 0.33 * RIM, ROW, COLUMN, ONE, FORMAT, seed=(1,))
     assert found["edge"].size == pytest.approx(0.33, abs=0.05)
-    assert found["edge"].p == pytest.approx(0.001)
+    assert found["edge"].p == pytest.approx(0.002)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_rim_of_a_third_of_the_window_is_seen() -> None:
 def test_drifts_are_measured_over_the_plate(name: str, planted: Floats) -> None:
     found = plate_effects(noise(2) + planted, ROW, COLUMN, ONE, FORMAT, seed=(1,))
     assert found[name].size == pytest.approx(0.4, abs=0.07)
-    assert found[name].p <= 0.002
+    assert found[name].p <= 0.004
 
 
 def test_sizes_scale_with_the_unit_and_p_does_not() -> None:

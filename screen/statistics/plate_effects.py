@@ -1,17 +1,18 @@
 """What a plate's wells show of rim, rows, columns and gradient: size in the read-out's unit and a permutation p."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plates.wells import PlateFormat
-from screen.audits.factors import Factor, drift
+from screen.audits.factors import EVEN
 from screen.audits.permutation import basis, shuffle_test
 from screen.audits.vehicle import centred
 from screen.statistics.robust import Floats, mad_sd
 
-SHUFFLES = 999
+SHUFFLES = 499
 MIN_WELLS = 12
 MIN_STRATUM = 6
 WINSOR = 3.0  # robust sd beyond which a well says no more of its place than its effect
@@ -94,14 +95,31 @@ def plate_effects(
         left, [bases[n] for n in shown], groups, seed, shuffles=SHUFFLES
     )
     return {
-        name: PlaceEffect(_size(name, designs[name], left, groups), float(p))
+        name: PlaceEffect(
+            _size(name, designs[name], bases[name], left, groups), float(p)
+        )
         for name, p in zip(shown, tested.p, strict=True)
     }
 
 
-def _size(name: str, design: Floats, values: Floats, strata: NDArray[np.intp]) -> float:
-    if name == "gradient":
-        inner = centred(design, strata)
-        slopes, *_ = np.linalg.lstsq(inner, centred(values, strata), rcond=None)
-        return float(np.abs(slopes).sum())
-    return drift(Factor(name, "", design, design.ndim == 1, ""), values, strata)
+def _size(
+    name: str,
+    design: Floats,
+    columns: Floats,
+    values: Floats,
+    strata: NDArray[np.intp],
+) -> float:
+    residual = centred(values, strata)
+    if name in ("row", "column"):
+        return _even_range(residual, columns, int(strata.max()) + 1)
+    inner = centred(design.reshape(len(design), -1), strata)
+    slopes, *_ = np.linalg.lstsq(inner, residual, rcond=None)
+    return float(slopes[0] if name == "edge" else np.abs(slopes).sum())
+
+
+def _even_range(residual: Floats, columns: Floats, n_strata: int) -> float:
+    """Range of an even drift whose means spread as those of the levels, less what noise gives them."""
+    n, df = columns.shape
+    explained = float(((residual @ columns) ** 2).sum())
+    noise = (float(residual @ residual) - explained) / max(n - n_strata - df, 1)
+    return math.sqrt(max(explained - df * noise, 0.0) / n / EVEN)
