@@ -5,7 +5,6 @@ NORMALIZER_CODES = """
 HIT_SHARE_HIGH | WARN | COMPLETE | more samples of the plate may be active than a correction by samples bears | scatter vehicle wells, or decision.normalizer=auto
 DOSE_ALIASED | WARN | COMPLETE | doses follow rows or columns, so a positional correction would erase the dose effect | randomise doses over the plate
 CONTROLS_NOT_SCATTERED | WARN | COMPLETE | the vehicle wells do not cover the plate, so they tell no surface over it | scatter twelve vehicle wells or more
-CONTROLS_APART | WARN | COMPLETE | control wells lie in rows or columns without samples and cannot be corrected with them | scatter the control wells
 PLACE_EFFECT_NONE | WARN | COMPLETE | the vehicle wells show no surface that would be worth its own error | none needed
 LAYOUT_FIXED | WARN | COMPLETE | treatments keep their places on all plates, so a place cannot be told from its treatment | lay replicate plates out anew
 PLATES_FEW | WARN | COMPLETE | fewer plates than well correction learns from | give six plates of a line and time or more

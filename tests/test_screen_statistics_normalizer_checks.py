@@ -13,6 +13,7 @@ from screen.statistics.normalizers.grid import Bools
 from screen.statistics.normalizers.hit_share import hit_share
 from screen.statistics.normalizers.layout import control_layout, fixed_share
 from screen.statistics.normalizers.spread import robust_spread
+from screen.statistics.normalizers.within_lines import shortest_half_mean
 from tests.normalizer_data import SHAPE, planted_plate, repurposing_plates
 
 ROWS, COLUMNS = np.indices(SHAPE)
@@ -273,3 +274,23 @@ def test_no_repurposing_plate_gets_a_b_score(shared_data: Path) -> None:
     assert len(found) == 136
     assert {f.method for f in found} <= {"surface", "null_z"}
     assert all("DOSE_ALIASED (dose follows the column)" in f.reason for f in found)
+
+
+@pytest.mark.parametrize("place_sd", [0.7, 1.5])
+@pytest.mark.parametrize(("share", "least", "most"), [(0.05, 0, 0.05), (0.3, 0.95, 1)])
+def test_line_effects_neither_hide_hits_nor_pass_for_them(
+    share: float, least: float, most: float, place_sd: float
+) -> None:
+    plates = [planted_plate(s, share, place_sd=place_sd)[0] for s in SEEDS]
+    refused = [normalize("b_score", [p])[0].method != "b_score" for p in plates]
+    assert least <= np.mean(refused) <= most
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([], 0), ([3.0], 3), ([0.0, 0.1, 0.2, 9.0, 10.0], 0.1), ([1.0, 2.0], 1.5)],
+)
+def test_the_shortest_half_sits_where_values_are_dense(
+    values: list[float], expected: float
+) -> None:
+    assert shortest_half_mean(np.array(values)) == pytest.approx(expected)

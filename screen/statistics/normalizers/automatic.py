@@ -20,7 +20,8 @@ def automatic(plate: PlateGrid, facts: PlateFacts) -> tuple[str, str]:
 
     Values are left alone unless the data of this very plate show an effect of place
     at p <= 0.001 that holds a quarter of the variance: a correction always adds the
-    noise of what it estimates, and takes from hits what it takes for place.
+    noise of what it estimates, and takes from hits what it takes for place. Controls
+    in columns of their own share the rows' correction; their columns stay as they are.
     """
     if not no_surface(facts) + no_surface_effect(facts):
         gain = facts.surface.share
@@ -31,8 +32,6 @@ def automatic(plate: PlateGrid, facts: PlateFacts) -> tuple[str, str]:
     refused = no_polish(facts)
     if refused:
         return "rescue", f"rows and columns left in: {', '.join(refused)}"
-    if not _covered(plate):
-        return "rescue", "rows and columns left in: CONTROLS_APART"
     return "b_score", f"rows and columns hold {share:.0%} of the samples' variance"
 
 
@@ -45,10 +44,3 @@ def line_share(plate: PlateGrid) -> float:
     rows, columns = lines[0], lines[1]
     values = plate.values[here]
     return explained(values, rows[here]) + explained(values, columns[here])
-
-
-def _covered(plate: PlateGrid) -> bool:
-    """Whether samples lie in every row and column that holds control wells, so that these share their effects."""
-    controls = plate.vehicle | plate.positive
-    held = [(plate.treated.any(axis=a), controls.any(axis=a)) for a in (0, 1)]
-    return all(bool(np.all(samples | ~control)) for samples, control in held)

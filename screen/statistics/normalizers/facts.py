@@ -11,14 +11,12 @@ from screen.statistics.normalizers.dose_alias import DoseAlias, dose_alias
 from screen.statistics.normalizers.grid import PlateGrid, reference_wells
 from screen.statistics.normalizers.hit_share import HitShare, hit_share
 from screen.statistics.normalizers.layout import control_layout, fixed_share
-from screen.statistics.normalizers.polish import median_polish
 from screen.statistics.normalizers.spread import Spread, robust_spread
 from screen.statistics.normalizers.surface import SurfaceGain, surface_gain
+from screen.statistics.normalizers.within_lines import without_lines
 from screen.statistics.robust import Floats
 
 MIN_POLISHED = 96
-POLISH_ROUNDS = 20
-BULK = 2.5
 MEDIAN_ERROR = np.sqrt(np.pi / 2)  # of a median, in standard errors of a mean
 
 
@@ -78,7 +76,7 @@ def plate_facts(plate: PlateGrid, screen: ScreenFacts) -> PlateFacts:
 
 
 def plate_hit_share(plate: PlateGrid) -> HitShare:
-    """The larger of two shares: against the vehicle as measured, and within the plate when rows and columns are taken away.
+    """The share against the vehicle as measured or, where that is larger, within the plate freed of rows and columns.
 
     Hits that fill a line vanish with it and are seen only in the values as measured;
     where lines differ by much, hits vanish among them and are seen only without.
@@ -86,27 +84,12 @@ def plate_hit_share(plate: PlateGrid) -> HitShare:
     raw = hit_share(plate.values[plate.treated], plate.values[plate.vehicle])
     if plate.treated.sum() < MIN_POLISHED:
         return raw
-    within = hit_share(_within_lines(plate)[plate.treated], np.zeros(0))
-    if not within.high > raw.high:
+    rest = without_lines(plate.values, plate.treated)[plate.treated]
+    within = hit_share(rest, np.zeros(0))
+    if not within.value > raw.value:
         return raw
-    return HitShare(max(raw.value, within.value), within.high, raw.centre, raw.spread)
-
-
-def _within_lines(plate: PlateGrid) -> Floats:
-    """The samples less their rows and columns; by medians, then by means of the wells in the bulk.
-
-    Medians alone leave residuals too peaked for a normal null.
-    """
-    values = np.where(plate.treated, plate.values, np.nan)
-    rest = median_polish(values, POLISH_ROUNDS).residuals
-    inner = plate.treated
-    for _ in range(POLISH_ROUNDS):
-        limit = BULK * robust_spread(rest[inner]).value
-        inner = np.abs(np.where(plate.treated, rest, np.inf)) <= limit
-        for axis in (0, 1):
-            held = np.where(inner, rest, 0.0).sum(axis=axis, keepdims=True)
-            rest = rest - held / np.maximum(inner.sum(axis=axis, keepdims=True), 1)
-    return rest
+    high = max(raw.high, within.high)
+    return HitShare(within.value, high, raw.centre, raw.spread)
 
 
 def _in_errors(groups: list[Floats]) -> float:
