@@ -112,7 +112,8 @@ def control_sides(
 ) -> Sides:
     """The values of two groups of wells, those without a number on the scale left out."""
     groups = [
-        part.filter(pl.col(scaled).is_not_null()) for part in (positive, negative)
+        part.filter(pl.col(scaled).cast(pl.Float64).is_finite())
+        for part in (positive, negative)
     ]
     scale, own = (
         [g[c].cast(pl.Float64).to_numpy() for g in groups] for c in (scaled, raw)
