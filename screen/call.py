@@ -122,7 +122,8 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
             "N_sen and N_non rest on the assumed senescent shares of the two vehicles",
             "standard errors carry the error of the plate's own median anchors",
             "what stays with a well's place over plates is part of the error of"
-            " compounds that always lie there; no position correction is applied",
+            " compounds that always lie there; rows, columns or a surface are taken away"
+            " on the plates whose normalizer is named so in the table of plates",
         ],
     }
 
