@@ -297,3 +297,17 @@ def test_robust_z_of_kcviab_ranks_as_published(shared_data: Path) -> None:
     top = [set(np.argsort(-scores, kind="stable")[:100]) for scores in (ours, theirs)]
     assert np.corrcoef(ours, theirs)[0, 1] >= 0.98
     assert len(top[0] & top[1]) >= 78
+
+
+@pytest.mark.parametrize("fitted", [fitted_surface, fitted_loess])
+def test_a_surface_makes_its_own_wells_no_quieter_than_others(fitted: object) -> None:
+    assert callable(fitted)
+    ratios = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        vehicle = np.zeros(SHAPE, dtype=bool)
+        vehicle.flat[rng.permutation(384)[:24]] = True
+        plate = plate_grid(rng.normal(size=SHAPE), vehicle=vehicle)
+        rest = plate.values - fitted(plate)
+        ratios.append(rest[plate.vehicle].var() / rest[plate.treated].var())
+    assert 0.9 <= np.mean(ratios) <= 1.25

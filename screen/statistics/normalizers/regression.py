@@ -9,6 +9,7 @@ from screen.statistics.robust import Floats
 
 HUBER, BIWEIGHT = 1.345, 4.685  # 95 % efficient for normal errors
 ROUNDS = 50
+MOST_LEVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class RobustFit:
     coefficients: Floats
     residuals: Floats
     covariance: Floats
+    leverage: Floats  # of each well on its own fitted value
 
 
 def _huber(u: Floats) -> Floats:
@@ -52,8 +54,10 @@ def robust_regression(design: Floats, y: Floats) -> RobustFit:
             if step < 1e-10 * spread:
                 break
     inner = np.linalg.pinv((design * weights[:, None]).T @ design)
+    leverage = weights * np.einsum("ni,ij,nj->n", design, inner, design)
     return RobustFit(
         np.asarray(beta, dtype=np.float64),
         np.asarray(y - design @ beta, dtype=np.float64),
         np.asarray(inner * spread**2, dtype=np.float64),
+        np.asarray(np.clip(leverage, 0.0, MOST_LEVERAGE), dtype=np.float64),
     )

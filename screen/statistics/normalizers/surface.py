@@ -29,15 +29,25 @@ def polynomial(at: Floats) -> Floats:
 
 
 def fitted_surface(plate: PlateGrid) -> Floats:
-    """The second-order surface through the vehicle wells, fitted robustly, at every well."""
+    """The second-order surface through the vehicle wells, fitted robustly, at every well.
+
+    Each vehicle well is held against the surface through the others: its own pull
+    would else make the vehicle look quieter than the samples, and every test too sure.
+    """
     design = polynomial(places(plate.values.shape))
     known = plate.vehicle.ravel()
     fit = robust_regression(design[known], plate.values.ravel()[known])
-    return np.asarray((design @ fit.coefficients).reshape(plate.values.shape))
+    found = design @ fit.coefficients
+    own = fit.residuals / (1 - fit.leverage)
+    found[known] = plate.values.ravel()[known] - own
+    return np.asarray(found.reshape(plate.values.shape))
 
 
 def fitted_loess(plate: PlateGrid) -> Floats:
-    """The local linear surface through the vehicle wells at every well, span 0.75, three robust rounds (Cleveland 1979)."""
+    """The local linear surface through the vehicle wells at every well, span 0.75, three robust rounds (Cleveland 1979).
+
+    Each vehicle well is held against the surface through the others.
+    """
     at = places(plate.values.shape)
     known = plate.vehicle.ravel()
     near, y = at[known], plate.values.ravel()[known]
@@ -49,15 +59,24 @@ def fitted_loess(plate: PlateGrid) -> Floats:
             break
         u = np.minimum(np.abs(rest) / spread, 1.0)
         trust = (1 - u**2) ** 2
-    return _local(at, near, y, trust).reshape(plate.values.shape)
+    found = _local(at, near, y, trust)
+    found[known] = _local(near, near, y, trust, leave_out=True)
+    return found.reshape(plate.values.shape)
 
 
-def _local(at: Floats, near: Floats, y: Floats, trust: Floats) -> Floats:
-    """Weighted linear fits at places [well 2] from wells `near` [n 2]: tricube over the nearest SPAN of them."""
+def _local(
+    at: Floats, near: Floats, y: Floats, trust: Floats, *, leave_out: bool = False
+) -> Floats:
+    """Weighted linear fits at places [well 2] from wells `near` [n 2]: tricube over the nearest SPAN of them.
+
+    `leave_out`: `at` is `near`, and no well tells its own value.
+    """
     apart = np.linalg.norm(at[:, None] - near[None], axis=2)
     reach = np.sort(apart, axis=1)[:, max(int(np.ceil(SPAN * y.size)) - 1, 3)]
     u = np.minimum(apart / (reach[:, None] * (1 + 1e-9)), 1.0)
     weights = (1 - u**3) ** 3 * trust
+    if leave_out:
+        np.fill_diagonal(weights, 0.0)
     design = np.concatenate([np.ones((len(near), 1)), near], axis=1)
     moments = np.einsum("wn,ni,nj->wij", weights, design, design)
     sides = np.einsum("wn,ni,n->wi", weights, design, y)
