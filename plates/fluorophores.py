@@ -77,6 +77,12 @@ def suspicion(molecule: Chem.Mol | None, *names: str) -> str:
     return ""
 
 
+def suspicion_of(smiles: str | None, *names: str | None) -> str:
+    """As `suspicion`, of the SMILES of a library, which has been read before."""
+    molecule = Chem.MolFromSmiles(smiles) if smiles else None
+    return suspicion(molecule, *(name for name in names if name))
+
+
 @cache
 def _patterns() -> dict[str, tuple[Chem.Mol, ...]]:
     return {

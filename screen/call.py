@@ -17,10 +17,11 @@ from screen.called_tables import write_tables as write_tables
 from screen.chemistry import merged_ids
 from screen.codes import ExitCode
 from screen.compounds import compound_table
+from screen.dose_classes import flat, with_classes
 from screen.errors import Outcome, refusal
 from screen.field_groups import QualitySettings
 from screen.field_table import JudgedFields, judge_fields
-from screen.judgement import Judge, dose_tests, off_axis_doses
+from screen.judgement import Judge, off_axis_doses
 from screen.ledger import headers_of, scores_of
 from screen.paths import existing_run_dir, run_dir
 from screen.preflight import check_writable
@@ -28,7 +29,9 @@ from screen.provenance import read_manifest, record_outputs
 from screen.readouts import imported
 from screen.settings import CallSettings, CallVerb
 from screen.statistics.decision import CLASSES, Shares, class_curves
+from screen.statistics.dose_tests import dose_tests
 from screen.statistics.map_flags import turned_plates
+from screen.statistics.one_anchor import rules_for
 from screen.statistics.replicates import dose_table, well_half_widths
 from screen.statistics.rules import CallRules
 from screen.wells import Called, call_wells, healthy_log_count
@@ -48,6 +51,7 @@ def call_tables(
     With `merge`, compounds of one parent structure are judged as one; `measures` has
     plate, well and further numbers that the score of control wells is compared with.
     """
+    rules = rules_for(plate_map, rules)
     called = call_wells(scores, plate_map, rules)
     wells = _merged(called.wells, library) if merge else called.wells
     shares = Shares(
@@ -56,7 +60,12 @@ def call_tables(
         healthy_log_count(called, rules),
     )
     judge = Judge(
-        rules, called.noise, shares, class_curves(shares), called.on_rescue_scale
+        rules,
+        called.noise,
+        shares,
+        class_curves(shares),
+        called.on_rescue_scale,
+        counts_only=counts_only(wells),
     )
     doses = dose_table(wells, called.anchors, called.noise, rules)
     doses = dose_tests(doses, called.noise, rules.level)
@@ -64,6 +73,7 @@ def call_tables(
     compounds = compound_table(
         doses, judge, library, called.wells["compound"], merge=merge
     )
+    doses = with_classes(doses, compounds, judge)
     audits = audit_wells(called.wells, rules, measures)
     table, compounds = flag_confounded(
         _hit_table(called, rules), compounds, wells, audits
@@ -73,11 +83,16 @@ def call_tables(
         hits=table,
         compounds=compounds,
         plates=called.plates,
-        doses=doses.drop("index", "flags"),
+        doses=flat(doses),
         summary=_summary(called, judge, compounds) | found,
         baselines=audits.baselines,
         controls=called.controls,
     )
+
+
+def counts_only(wells: pl.DataFrame) -> bool:
+    """Whether no well has a score: the cell numbers are the read-out."""
+    return not (wells["networks"].list.len() > 0).any()
 
 
 def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:

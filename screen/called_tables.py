@@ -29,12 +29,15 @@ class CallTables:
     controls: pl.DataFrame | None = None  # by pair of control groups and read-out
 
 
+TABLES = ("hits", "compounds", "doses", "plates", "baselines", "fields", "controls")
+
+
 def write_tables(
     tables: CallTables, out: Path, plate_format: PlateFormat
 ) -> tuple[Path, ...]:
     """Write every table of a call into a folder and return what was written."""
     paths = []
-    for name in ("hits", "compounds", "plates", "baselines", "fields", "controls"):
+    for name in TABLES:
         table = getattr(tables, name)
         if table is None:
             continue

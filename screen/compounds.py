@@ -7,16 +7,24 @@ import polars as pl
 
 from plates.json_text import strict_json
 from screen.chemistry import with_library
+from screen.compound_columns import (
+    CLASS_COLUMNS,
+    RANK_COLUMNS,
+    class_columns,
+    rank_columns,
+    with_interference,
+)
 from screen.judgement import (
     DoseRow,
     Judge,
-    best_dose,
     evidence_of,
     known,
+    loss_elsewhere,
     lost_higher,
     position_explains,
-    unit_tests,
+    telling_dose,
 )
+from screen.statistics.dose_tests import unit_tests
 from screen.statistics.evidence import Decision, Evidence, confirm, decide, why_text
 from screen.statistics.rates import q_values
 from screen.statistics.replicates import UNIT
@@ -50,6 +58,8 @@ SCHEMA: dict[str, Any] = {
     "off_axis_z": pl.Float64,
     "background_z": pl.Float64,
     "lead": pl.Float64,
+    **CLASS_COLUMNS,
+    **RANK_COLUMNS,
     "flags": pl.String,
     "why": pl.String,
     "doses": pl.String,
@@ -63,7 +73,7 @@ def _row(
     decision: Decision,
     judge: Judge,
 ) -> dict[str, Any]:
-    best = best_dose(part, judge.rules)
+    best = telling_dose(part, judge)
     flags = {f for d in part for f in d["flags"]}
     if lost_higher(part, judge.rules):
         flags.add("TOXIC_AT_HIGHER_DOSE")
@@ -128,20 +138,29 @@ def compound_table(
         for key, part in doses.group_by(UNIT, maintain_order=True)
     ]
     p, p_count = (unit_tests(doses)[c].to_numpy() for c in ("p", "p_count"))
+    p = p_count if judge.counts_only else p
     q, q_count = _family_q(p), _family_q(p_count)
     evidence = [
         evidence_of(part, p[i], q[i], q_count[i], judge)
         for i, (_, part) in enumerate(units)
     ]
     decisions, q_rescue = _decisions(evidence, p, judge.rules)
+    parts = [part for _, part in units]
+    decisions = [
+        _toxic_somewhere(d, e, part, judge)
+        for d, e, part in zip(decisions, evidence, parts, strict=True)
+    ]
+    classes = class_columns(parts, evidence, [d.name for d in decisions], judge)
+    ranks = rank_columns(parts, judge)
     rows = [
-        _row(key, part, e, d, judge) | {"q_rescue": known(r)}
-        for (key, part), e, d, r in zip(
-            units, evidence, decisions, q_rescue, strict=True
+        _row(key, part, e, d, judge) | {"q_rescue": known(r)} | classes[i] | ranks[i]
+        for i, ((key, part), e, d, r) in enumerate(
+            zip(units, evidence, decisions, q_rescue, strict=True)
         )
     ]
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    return ranked(with_library(table, library, compounds, merge=merge))
+    table = with_library(table, library, compounds, merge=merge)
+    return ranked(with_interference(table))
 
 
 def _family_q(p: Floats) -> Floats:
@@ -163,11 +182,30 @@ def _decisions(
     return decisions, np.where(candidate, q_rescue, np.nan)
 
 
+def _toxic_somewhere(
+    decision: Decision, e: Evidence, part: list[DoseRow], judge: Judge
+) -> Decision:
+    """Without a rescue scale the dose that speaks may be a harmless one of a poison."""
+    dose = loss_elsewhere(part, judge)
+    sure = e.q_count is not None and e.q_count <= judge.rules.fdr
+    if judge.on_rescue_scale or decision.name != "inactive" or dose is None or not sure:
+        return decision
+    where = (
+        ""
+        if dose["concentration_um"] is None
+        else f" at {dose['concentration_um']:g} uM"
+    )
+    is_hit = judge.counts_only and judge.rules.direction == "lower"
+    return Decision("toxic", is_hit, f"cells are lost{where}")
+
+
 def ranked(table: pl.DataFrame) -> pl.DataFrame:
-    """Hits first by q then effect, then the rest likewise; ties by name, so the order never depends on the input's."""
+    """Hits first by the lower bound of their posterior effect, then the rest by q and effect; ties by name, so the order never depends on the input's."""
     effect = pl.coalesce("rescue", "robust_z")
+    bound = pl.when("is_hit").then(-pl.col("posterior_low"))
     ordered = table.sort(
         ~pl.col("is_hit"),
+        bound,
         pl.col("q_rescue"),
         pl.col("q"),
         -effect,

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from screen.statistics.axis import AxisModel, dose_distance
 from screen.statistics.decision import (
@@ -15,11 +14,9 @@ from screen.statistics.decision import (
     nearest_class,
     population_ratios,
 )
-from screen.statistics.dose_family import family_p
 from screen.statistics.evidence import Evidence
-from screen.statistics.noise import UNIT, Noise
+from screen.statistics.noise import Noise
 from screen.statistics.position import FIXED
-from screen.statistics.rates import stouffer_p, two_sided_p
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 
@@ -35,98 +32,12 @@ class Judge:
     shares: Shares
     curves: dict[str, Curve]
     on_rescue_scale: bool
+    counts_only: bool = False  # no well has a score
 
     @property
     def tolerance(self) -> Floats:
         """Sd of (log count, rescue) that no class explains."""
         return np.array([self.rules.count_tolerance, self.rules.rescue_tolerance])
-
-
-def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.DataFrame:
-    """The dose table with t, p, t_count, p_count, p_moved and the interval of the effect; null where no noise is known.
-
-    p_moved is what p would be, had the replicates not lain in the same wells.
-    """
-    numbers = {
-        c: doses[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        for c in (
-            "effect",
-            "se",
-            "se_null",
-            "se_moved",
-            "df",
-            "log_count",
-            "se_log_count",
-            "df_count",
-        )
-    }
-    t = _ratio(numbers["effect"], numbers["se_null"])
-    tc = _ratio(numbers["log_count"], numbers["se_log_count"])
-    df = numbers["df"]
-    half = special.stdtrit(df, (1 + level) / 2) * numbers["se"]
-    new = {
-        "t": t,
-        "p": two_sided_p(t, df),
-        "t_count": tc,
-        "p_count": two_sided_p(tc, numbers["df_count"]),
-        "p_moved": two_sided_p(_ratio(numbers["effect"], numbers["se_moved"]), df),
-        "low": numbers["effect"] - half,
-        "high": numbers["effect"] + half,
-    }
-    return doses.with_columns(
-        pl.Series(k, v, dtype=pl.Float64).fill_nan(None) for k, v in new.items()
-    )
-
-
-def _ratio(effect: Floats, error: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(error > 0, effect / error, np.nan)
-
-
-def compound_p(t: Floats, p: Floats, df: float) -> float:
-    """One p per compound from independent doses: the largest dose score and, from two doses on, their common shift; NaN without a test."""
-    known = np.isfinite(p)
-    if not known.any():
-        return float("nan")
-    tests = p[known]
-    if tests.size > 1:
-        tests = np.append(tests, stouffer_p(t[known], df))
-    least, n = np.array([tests.min()]), np.array([known.sum()])
-    return float(family_p(least, n, np.zeros(1))[0])
-
-
-def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
-    """One p per unit over its doses and one over their counts, in the order of the table: columns of UNIT, p, p_count.
-
-    The null of the largest dose score and the doses' common shift carries the
-    correlation that the plates' shared controls give the doses.
-    """
-    shifts = {"p": "", "p_count": "_count"}
-    first = [f"{c}{s}" for s in shifts.values() for c in ("t_shift", "df_shift", "rho")]
-    table = doses.group_by(UNIT, maintain_order=True).agg(
-        *(pl.col(c).first() for c in first),
-        *(pl.col(p).drop_nulls().min().alias(f"least_{p}") for p in shifts),
-        *(pl.col(p).is_not_null().sum().alias(f"n_{p}") for p in shifts),
-    )
-    found = {p: _unit_p(table, p, suffix) for p, suffix in shifts.items()}
-    return table.select(UNIT).with_columns(
-        pl.Series(k, v, dtype=pl.Float64) for k, v in found.items()
-    )
-
-
-def _unit_p(table: pl.DataFrame, p: str, suffix: str) -> Floats:
-    least, n, t, df, rho = (
-        table[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        for c in (
-            f"least_{p}",
-            f"n_{p}",
-            f"t_shift{suffix}",
-            f"df_shift{suffix}",
-            f"rho{suffix}",
-        )
-    )
-    shift = np.where(n > 1, two_sided_p(t, df), np.nan)
-    return family_p(np.fmin(least, shift), n, rho)
 
 
 def off_axis_doses(
@@ -159,6 +70,19 @@ def best_dose(part: list[DoseRow], rules: CallRules) -> DoseRow:
     return max(part, key=weight)
 
 
+def telling_dose(part: list[DoseRow], judge: Judge) -> DoseRow:
+    """The dose that speaks for a compound; where cell numbers are all there is, the one
+    whose number is the surest to differ."""
+    if not judge.counts_only:
+        return best_dose(part, judge.rules)
+
+    def weight(row: DoseRow) -> tuple[float, float]:
+        t = row["t_count"]
+        return abs(t) if t is not None else -np.inf, row["concentration_um"] or 0.0
+
+    return max(part, key=weight)
+
+
 def _lost(row: DoseRow, rules: CallRules) -> bool:
     count = row["log_count"]
     return count is not None and count < np.log(rules.min_relative_count)
@@ -175,17 +99,33 @@ def lost_higher(part: list[DoseRow], rules: CallRules) -> list[DoseRow]:
     return [d for d in lost if d["concentration_um"] > best]
 
 
+def loss_elsewhere(part: list[DoseRow], judge: Judge) -> DoseRow | None:
+    """The lowest dose that surely loses cells; what another dose says does not undo it."""
+    lost = [
+        d
+        for d in part
+        if _lost(d, judge.rules)
+        and d["p_count"] is not None
+        and d["p_count"] <= judge.rules.fdr
+    ]
+    return min(lost, key=lambda d: d["concentration_um"] or 0.0, default=None)
+
+
 def position_explains(part: list[DoseRow], rules: CallRules) -> bool:
     """Whether some dose stands out only as long as its place, the same on all plates, is left out of account."""
+    pairs = (("p", "p_moved"), ("p_count", "p_moved_count"))
     return any(
         d["position"] == FIXED
-        and d["p_moved"] is not None
-        and d["p_moved"] <= rules.fdr < d["p"]
+        and d[moved] is not None
+        and d[moved] <= rules.fdr < d[placed]
         for d in part
+        for placed, moved in pairs
     )
 
 
-def _dead(part: list[DoseRow]) -> str:
+def _dead(part: list[DoseRow], judge: Judge) -> str:
+    if judge.counts_only and any(d["n_counted"] for d in part):
+        return ""
     lost = [d for d in part if d["n_dead"] > 0 and d["n_used"] == 0]
     if any(d["n_used"] for d in part):
         return ""
@@ -205,7 +145,9 @@ def _artefact(part: list[DoseRow], rules: CallRules) -> str:
     return ""
 
 
-def _verdict_of(part: list[DoseRow], judge: Judge) -> Verdict | None:
+def dose_points(part: list[DoseRow], judge: Judge) -> tuple[Floats, Floats] | None:
+    """(log count, rescue) [dose 2] of the doses that have both, and their covariances
+    [dose 2 2]; None without any, or off the rescue scale."""
     noise = judge.noise
     used = [d for d in part if d["effect"] is not None and d["log_count"] is not None]
     if not used or noise is None or not judge.on_rescue_scale:
@@ -220,7 +162,14 @@ def _verdict_of(part: list[DoseRow], judge: Judge) -> Verdict | None:
             [[1.0, noise.correlation], [noise.correlation, 1.0]]
         )
         covariances.append(covariance)
-    return nearest_class(judge.curves, found, np.array(covariances), judge.tolerance)
+    return found, np.array(covariances)
+
+
+def _verdict_of(part: list[DoseRow], judge: Judge) -> Verdict | None:
+    points = dose_points(part, judge)
+    if points is None:
+        return None
+    return nearest_class(judge.curves, *points, judge.tolerance)
 
 
 def _joint_verdict(part: list[DoseRow], judge: Judge) -> Verdict | None:
@@ -240,7 +189,7 @@ def evidence_of(
     part: list[DoseRow], p: float, q: float, q_count: float, judge: Judge
 ) -> Evidence:
     """Gather one compound's evidence from its dose rows."""
-    best = best_dose(part, judge.rules)
+    best = telling_dose(part, judge)
     scale = judge.on_rescue_scale
     count, effect = best["log_count"], best["effect"]
     ratios: tuple[float | None, float | None] = (None, None)
@@ -250,9 +199,9 @@ def evidence_of(
     background = [d["background_z"] for d in part if d["background_z"] is not None]
     return Evidence(
         on_rescue_scale=scale,
-        n_used=best["n_used"],
+        n_used=best["n_counted" if judge.counts_only else "n_used"],
         n_planned=best["n_wells"],
-        dead=_dead(part),
+        dead=_dead(part, judge),
         artefact=_artefact(part, judge.rules),
         failed_plates=0 < best["n_used"] == best["n_failed_plate"],
         concentration_um=best["concentration_um"],

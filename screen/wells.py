@@ -85,7 +85,12 @@ def expected_wells(scores: pl.DataFrame, plate_map: pl.DataFrame) -> pl.DataFram
         .then(pl.lit(["NOT_SCORED"], dtype=pl.List(pl.String)))
         .otherwise("codes")
         .alias("codes"),
-        pl.col("n_cells", "n_fields", "n_fields_expected").fill_null(0),
+        # A table without cell numbers leaves them unknown: that is not none.
+        pl.when(pl.col("status").is_null())
+        .then(0)
+        .otherwise("n_cells")
+        .alias("n_cells"),
+        pl.col("n_fields", "n_fields_expected").fill_null(0),
         pl.col("networks").fill_null(pl.lit([], dtype=pl.List(pl.String))),
         pl.col(lists).fill_null(pl.lit([], dtype=pl.List(pl.Float64))),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from screen.judgement import dose_tests, unit_tests
+from screen.statistics.dose_tests import dose_tests, unit_tests
 from screen.statistics.noise import Noise, with_errors
 from screen.statistics.replicates import dose_table
 from screen.statistics.robust import Floats

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screen.judgement import compound_p
+from screen.statistics.dose_tests import compound_p
 from screen.statistics.rates import q_values, sidak, stouffer_p, two_sided_p
 
 UNIT = st.floats(1e-9, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,7 +103,7 @@ def codes_of(wells: pl.DataFrame, *columns: str) -> NDArray[np.intp]:
 def centred(values: Floats, strata: NDArray[np.intp]) -> Floats:
     """Values [n ...] less the mean of their stratum."""
     n = np.bincount(strata).astype(np.float64)
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
     means = np.stack([np.bincount(strata, column) / n for column in flat.T], axis=1)
     return np.asarray((flat - means[strata]).reshape(values.shape))
 

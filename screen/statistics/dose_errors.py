@@ -83,7 +83,8 @@ def _shared(
 def _without_plates(wells: Wells, n_doses: int) -> tuple[Floats, Floats]:
     """Values freed of what all doses of a plate share, and the anchors' variance that stays in them."""
     n = np.bincount(wells.dose, minlength=n_doses)
-    rest = wells.values - (totals(wells.dose, wells.values, n_doses) / n)[wells.dose]
+    means = totals(wells.dose, wells.values, n_doses) / np.maximum(n, 1)
+    rest = wells.values - means[wells.dose]
     repeated = n[wells.dose] > 1
     on_plate = np.bincount(wells.plate, repeated)
     if not repeated.any() or on_plate[wells.plate[repeated]].min() < COMMON_FROM:

@@ -95,14 +95,15 @@ def _vehicle_count_z(wells: pl.DataFrame) -> Floats:
             & (wells["state"] == state)
             & wells["status"].is_in(SCORED)
         ).to_numpy()
-        log = np.log(wells["n_cells"].to_numpy()[chosen] + 0.5)
+        counts = wells["n_cells"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        log = np.log(counts[chosen] + 0.5)
         z[chosen] = np.nan_to_num(robust_z(log, log))
     return z
 
 
 def _flags(
     status: str,
-    n_cells: int,
+    n_cells: int | None,
     focus: float,
     background: float,
     count: float,
@@ -113,7 +114,7 @@ def _flags(
     if status not in SCORED:
         return []
     found = []
-    if n_cells < r.min_cells:
+    if n_cells is not None and n_cells < r.min_cells:
         found.append("LOW_CELLS")
     if focus < r.focus_z_min:
         found.append("OUT_OF_FOCUS")

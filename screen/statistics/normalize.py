@@ -40,10 +40,12 @@ class Scale:
 
 
 def usable(wells: pl.DataFrame) -> pl.Series:
-    """True for wells whose score may be used: scored by some network and free of excluding flags."""
+    """True for wells whose numbers may be used: scored by some network, where any is, and free of excluding flags."""
+    n_networks = pl.col("networks").list.len()
     return wells.select(
         pl.col("status").is_in(SCORED)
-        & (pl.col("networks").list.len() > 0)
+        # A table of cell numbers alone has no network at all.
+        & ((n_networks > 0) | (n_networks.max() == 0))
         & (pl.col("flags").list.len() == 0)
     ).to_series()
 

@@ -1,0 +1,101 @@
+"""The tests of a call: every dose against no effect, and one p for a compound over its doses."""
+
+import numpy as np
+import polars as pl
+from scipy import special
+
+from screen.statistics.dose_family import family_p
+from screen.statistics.noise import UNIT, Noise
+from screen.statistics.rates import stouffer_p, two_sided_p
+from screen.statistics.robust import Floats
+
+
+def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.DataFrame:
+    """The dose table with t, p, t_count, p_count, p_moved, p_moved_count and the interval of the effect; null where no noise is known.
+
+    p_moved and p_moved_count are what p and p_count would be, had the replicates not lain in the same wells.
+    """
+    numbers = {
+        c: doses[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        for c in (
+            "effect",
+            "se",
+            "se_null",
+            "se_moved",
+            "df",
+            "log_count",
+            "se_log_count",
+            "se_moved_count",
+            "df_count",
+        )
+    }
+    t = _ratio(numbers["effect"], numbers["se_null"])
+    tc = _ratio(numbers["log_count"], numbers["se_log_count"])
+    df = numbers["df"]
+    half = special.stdtrit(df, (1 + level) / 2) * numbers["se"]
+    new = {
+        "t": t,
+        "p": two_sided_p(t, df),
+        "t_count": tc,
+        "p_count": two_sided_p(tc, numbers["df_count"]),
+        "p_moved": two_sided_p(_ratio(numbers["effect"], numbers["se_moved"]), df),
+        "p_moved_count": two_sided_p(
+            _ratio(numbers["log_count"], numbers["se_moved_count"]), numbers["df_count"]
+        ),
+        "low": numbers["effect"] - half,
+        "high": numbers["effect"] + half,
+    }
+    return doses.with_columns(
+        pl.Series(k, v, dtype=pl.Float64).fill_nan(None) for k, v in new.items()
+    )
+
+
+def _ratio(effect: Floats, error: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(error > 0, effect / error, np.nan)
+
+
+def compound_p(t: Floats, p: Floats, df: float) -> float:
+    """One p per compound from independent doses: the largest dose score and, from two doses on, their common shift; NaN without a test."""
+    known = np.isfinite(p)
+    if not known.any():
+        return float("nan")
+    tests = p[known]
+    if tests.size > 1:
+        tests = np.append(tests, stouffer_p(t[known], df))
+    least, n = np.array([tests.min()]), np.array([known.sum()])
+    return float(family_p(least, n, np.zeros(1))[0])
+
+
+def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
+    """One p per unit over its doses and one over their counts, in the order of the table: columns of UNIT, p, p_count.
+
+    The null of the largest dose score and the doses' common shift carries the
+    correlation that the plates' shared controls give the doses.
+    """
+    shifts = {"p": "", "p_count": "_count"}
+    first = [f"{c}{s}" for s in shifts.values() for c in ("t_shift", "df_shift", "rho")]
+    table = doses.group_by(UNIT, maintain_order=True).agg(
+        *(pl.col(c).first() for c in first),
+        *(pl.col(p).drop_nulls().min().alias(f"least_{p}") for p in shifts),
+        *(pl.col(p).is_not_null().sum().alias(f"n_{p}") for p in shifts),
+    )
+    found = {p: _unit_p(table, p, suffix) for p, suffix in shifts.items()}
+    return table.select(UNIT).with_columns(
+        pl.Series(k, v, dtype=pl.Float64) for k, v in found.items()
+    )
+
+
+def _unit_p(table: pl.DataFrame, p: str, suffix: str) -> Floats:
+    least, n, t, df, rho = (
+        table[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        for c in (
+            f"least_{p}",
+            f"n_{p}",
+            f"t_shift{suffix}",
+            f"df_shift{suffix}",
+            f"rho{suffix}",
+        )
+    )
+    shift = np.where(n > 1, two_sided_p(t, df), np.nan)
+    return family_p(np.fmin(least, shift), n, rho)
