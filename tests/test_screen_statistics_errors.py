@@ -259,6 +259,17 @@ def test_errors_do_not_depend_on_the_order_of_wells() -> None:
     assert again.sd_rescue == pytest.approx(noise.sd_rescue)
 
 
+def test_counts_alone_have_errors_too() -> None:
+    drawn = draw(Design(20, 3, 2), np.random.default_rng(6))
+    none = pl.lit(None, dtype=pl.Float64)
+    wells = drawn.wells.with_columns(effect=none, robust_z=none)
+    found = judge(type(drawn)(wells, drawn.anchors, drawn.oracle))
+    whole = judge(drawn)
+    assert found.units["p"].is_nan().all()
+    np.testing.assert_allclose(found.units["p_count"], whole.units["p_count"])
+    assert found.noise.effect is None
+
+
 def test_own_spread_speaks_from_four_replicates() -> None:
     few = judge(draw(Design(n_replicates=3), np.random.default_rng(7)))
     assert few.doses["df"].n_unique() == 1

@@ -29,8 +29,11 @@ def inverse_trigamma(values: Floats) -> Floats:
     return np.asarray(x)
 
 
-def fit_prior(variances: Floats, df: Floats) -> Prior:
-    """Prior of sample variances [g] with `df` [g] by the moments of their logarithms; NaN variance where none has df."""
+def fit_prior(variances: Floats, df: Floats, *, clearly: float = 0.0) -> Prior:
+    """Prior of sample variances [g] with `df` [g] by the moments of their logarithms; NaN variance where none has df.
+
+    Below `clearly` standard errors of excess spread all variances count as alike.
+    """
     known = np.isfinite(variances) & (df > 0)
     s, d = variances[known], df[known]
     if s.size == 0:
@@ -41,8 +44,10 @@ def fit_prior(variances: Floats, df: Floats) -> Prior:
     e = np.log(s) - special.digamma(d / 2) + np.log(d / 2)
     if s.size < 2:
         return Prior(float(s[0]), float("inf"))
-    excess = float(e.var(ddof=1) - special.polygamma(1, d / 2).mean())
-    if excess <= 0:
+    chance = special.polygamma(1, d / 2)
+    error = float((special.polygamma(3, d / 2) + 2 * chance**2).mean()) / s.size
+    excess = float(e.var(ddof=1) - chance.mean())
+    if excess <= clearly * np.sqrt(error):
         return Prior(float(np.average(s, weights=d)), float("inf"))
     d0 = 2.0 * float(inverse_trigamma(np.array(excess)))
     return Prior(float(np.exp(e.mean() + special.digamma(d0 / 2) - np.log(d0 / 2))), d0)

@@ -16,12 +16,7 @@ from screen.statistics.dose_errors import (
 from screen.statistics.medians import median_variance
 from screen.statistics.moderated import fit_prior
 from screen.statistics.normalize import GROUP, anchor_wells, usable
-from screen.statistics.position import (
-    Codes,
-    PositionSpread,
-    map_places,
-    position_spread,
-)
+from screen.statistics.position import Codes, PositionSpread, position_spread
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 from screen.statistics.well_errors import (
@@ -30,13 +25,14 @@ from screen.statistics.well_errors import (
     vehicle_spread,
     well_variance,
 )
+from screen.statistics.well_places import Places, codes, numbers, places_of
 
 UNIT = ("compound", "line", "time_h")
 MIN_REPLICATE_DF = 10.0
 ERRORS = ("variance", "plate_variance", "df")  # columns effect_* and count_*
-CLEARLY_LARGER = (
-    2.33  # standard errors by which replicates must vary more than the vehicle
-)
+CLEARLY_UNLIKE = 1.64  # standard errors by which the doses' own spreads differ
+# Standard errors by which replicates must vary more than the vehicle.
+CLEARLY_LARGER = 2.33
 
 
 @dataclass(frozen=True)
@@ -85,40 +81,6 @@ class Noise:
     count: ErrorModel | None = None
 
 
-@dataclass(frozen=True)
-class Places:
-    """Numbers of the plates (within line and time), maps' places and well positions of a table, all [w]."""
-
-    plate: Codes
-    n_plates: int
-    mapped: Codes  # place on a map
-    place: Codes  # row and column, whatever the map
-    n_zero: Floats  # [plate] wells behind the stressed anchor
-    n_one: Floats  # [plate]
-
-
-def codes(wells: pl.DataFrame, *columns: str) -> Codes:
-    """A number from 0 on for each set of values of these columns."""
-    rank = pl.struct(columns).rank("dense")
-    return wells.select(rank).to_series().cast(pl.Int64).to_numpy() - 1
-
-
-def places_of(wells: pl.DataFrame, rules: CallRules) -> Places:
-    """The places of all wells."""
-    plate = codes(wells, *GROUP)
-    n_plates = int(plate.max(initial=-1)) + 1
-    good = usable(wells)
-    anchors = [
-        (good & wells.select(anchor_wells(a)).to_series()).to_numpy()
-        for a in (rules.anchors.senescent, rules.anchors.healthy)
-    ]
-    n_zero, n_one = (
-        np.maximum(np.bincount(plate[a], minlength=n_plates), 1.0) for a in anchors
-    )
-    place = codes(wells, "row", "column")
-    return Places(plate, n_plates, map_places(wells), place, n_zero, n_one)
-
-
 def sampling_variance(wells: pl.DataFrame) -> Floats:
     """Variance [w] of every effect that its cells' number explains: the sd between cells on the effect's scale over their number."""
     if "score_sd" not in wells.columns:
@@ -131,12 +93,6 @@ def sampling_variance(wells: pl.DataFrame) -> Floats:
     return found.to_series().cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
-def numbers(wells: pl.DataFrame, column: str) -> Floats:
-    """A column as float64, NaN where it is null."""
-    values = wells[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return np.asarray(values, dtype=np.float64)
-
-
 def _replicates(
     wells: Wells, share: float, n_doses: int, vehicle_df: float
 ) -> Replicates:
@@ -145,7 +101,7 @@ def _replicates(
     known = np.isfinite(ratio)
     if df[known].sum() < MIN_REPLICATE_DF:
         return NO_REPLICATES
-    prior = fit_prior(ratio[known], df[known])
+    prior = fit_prior(ratio[known], df[known], clearly=CLEARLY_UNLIKE)
     error = special.polygamma(1, df[known] / 2)
     if np.isfinite(prior.df):
         error = error + special.polygamma(1, prior.df / 2)
@@ -276,19 +232,21 @@ def with_errors(
 def _noise(
     effect: Fitted | None, count: Fitted | None, wells: pl.DataFrame, rules: CallRules
 ) -> Noise | None:
-    first = effect or count
-    if first is None:
+    """The noise of what is known: a table of cell numbers alone has no effect, one of scores alone no count."""
+    known = effect or count
+    if known is None:
         return None
-    model = first.model
-    larger = model.replicate_scale > 1
+    larger = known.model.replicate_scale > 1
+    sd = 0.0 if effect is None else effect.model.sd
+    found = 1.0 if effect is None else effect.model.replicate_found
     return Noise(
-        sd_rescue=None if effect is None else effect.model.well_sd,
-        sd_log_count=None if count is None else count.model.well_sd,
+        sd_rescue=0.0 if effect is None else effect.model.well_sd,
+        sd_log_count=0.0 if count is None else count.model.well_sd,
         correlation=_correlation(wells, rules),
-        df=model.df,
+        df=known.model.df,
         source="treatment replicates" if larger else "senescent vehicle wells",
-        sd_vehicle=model.sd,
-        sd_replicates=model.sd * math.sqrt(model.replicate_found),
+        sd_vehicle=sd,
+        sd_replicates=sd * math.sqrt(found),
         effect=None if effect is None else effect.model,
         count=None if count is None else count.model,
     )

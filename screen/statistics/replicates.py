@@ -15,7 +15,7 @@ from screen.statistics.dose_errors import (
 from screen.statistics.flags import SCORED
 from screen.statistics.medians import median_variance
 from screen.statistics.noise import UNIT as UNIT
-from screen.statistics.noise import ErrorModel, codes, numbers
+from screen.statistics.noise import ErrorModel
 from screen.statistics.noise import Noise as Noise
 from screen.statistics.normalize import GROUP, usable
 from screen.statistics.position import Codes, position_grades
@@ -23,6 +23,7 @@ from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 from screen.statistics.ssmd import ssmd_paired_umvue
 from screen.statistics.well_errors import well_half_width
+from screen.statistics.well_places import codes, numbers
 
 DEAD = ("NO_CELLS", "LOW_CELLS")
 SELDOM_DEAD = 0.5  # relative count above which a replicate shows that the dose is alive
