@@ -59,15 +59,18 @@ def survey(model: CurveModel, series: Series, low: Each, high: Each) -> Survey:
     steps = jnp.linspace(0.0, 1.0, N_PLACES, dtype=low.dtype)
     places = low + steps[:, None] * (high - low)
 
+    starts = jnp.arange(len(model.starts), dtype=jnp.int32)
+
     def look(_: None, place: Each) -> tuple[None, tuple[Each, Array]]:
-        best = jnp.full_like(place, jnp.inf)
-        which = jnp.zeros(place.shape, jnp.int32)
-        for i in range(len(model.starts)):
-            theta = _started(model, place, jnp.full(place.shape, i, jnp.int32))
+        def turn(best: tuple[Each, Array], i: Array) -> tuple[tuple[Each, Array], None]:
+            theta = _started(model, place, jnp.broadcast_to(i, place.shape))
             cost = project(shape_of(model.shape, theta, series), series).cost
-            which = jnp.where(cost < best, i, which)
-            best = jnp.minimum(cost, best)
-        return None, (best, which)
+            which = jnp.where(cost < best[0], i, best[1])
+            return (jnp.minimum(cost, best[0]), which), None
+
+        none = (jnp.full_like(place, jnp.inf), jnp.zeros(place.shape, jnp.int32))
+        best, _ = jax.lax.scan(turn, none, starts)
+        return None, best
 
     _, (cost, start) = jax.lax.scan(look, None, places)
     return Survey(places, cost, start)

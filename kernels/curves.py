@@ -23,7 +23,7 @@ from kernels.curve_solve import TINY, Found, Series, project, shape_of
 
 Floats = npt.NDArray[np.float64]
 
-LANES = 1024
+LANES = 256
 """Curves of one call: their numbers fit the processor's cache."""
 BEYOND = 1.0
 """Decades below and above the doses in which an EC50 is looked for."""
@@ -226,14 +226,20 @@ def _slices(n: int) -> Iterator[slice]:
 
 
 def fit_curves(
-    batch: CurveBatch, model: str, *, robust: bool = False, with_limits: bool = True
+    batch: CurveBatch,
+    model: str,
+    *,
+    robust: bool = False,
+    with_limits: bool = True,
+    n_plates: int = 0,
 ) -> CurveFit:
     """Fit one model to every curve of a batch; may be called from several threads at once.
 
     With `robust`, Student's t with 4 degrees of freedom replaces the squares. Without
-    `with_limits` the limits and the band are NaN.
+    `with_limits` the limits and the band are NaN. `n_plates` makes room for more plates
+    than these curves have, so that one compiled fit serves several batches.
     """
-    n_plates = max(int(batch.plate.max(initial=0)) + 1, 1)
+    n_plates = max(int(batch.plate.max(initial=0)) + 1, n_plates)
     parts = []
     # The switch belongs to this thread and is turned back on leaving.
     with jax.enable_x64(True):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from screen.curve_codes import CURVE_CODES
 from screen.learning_codes import LEARNING_CODES
 from screen.normalizer_codes import NORMALIZER_CODES
 
@@ -223,6 +224,7 @@ PLATE_META_INVALID | REFUSE | REFUSED | the plate's metadata do not fit | ingest
 PLATE_MISSING | REFUSE | REFUSED | a plate is not on disk | ingest or copy it there
 PLATE_NOT_IMAGED | HOLD | PARTIAL | the map has a plate without images | run again when it is imaged, or take it out of the map
 SCHEMA_UNSUPPORTED | REFUSE | REFUSED | written in another schema | use the version that wrote it
+HAND_TABLE_INVALID | REFUSE | REFUSED | a decision by hand does not fit the screen | correct the line
 READOUT_COLUMN_MISSING | REFUSE | REFUSED | the table lacks a column | name it in table_columns
 READOUT_DUPLICATE_WELL | REFUSE | REFUSED | a well has several rows | keep one row a well
 READOUT_MISSING | Q-well | PARTIAL | the table has no number for the well | measure it again, or exclude it
@@ -270,6 +272,6 @@ QUARANTINE_SHARE | STOP | QUARANTINE | too many wells are quarantined | look at 
 """
 
 _ROWS = "\n".join(
-    text.strip() for text in (_TABLE, LEARNING_CODES, NORMALIZER_CODES)
+    text.strip() for text in (_TABLE, CURVE_CODES, LEARNING_CODES, NORMALIZER_CODES)
 ).splitlines()
 CODES: dict[str, Code] = dict(map(_row, _ROWS))
