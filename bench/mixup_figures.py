@@ -36,6 +36,15 @@ def accused(plates: Plates) -> dict[int, str]:
     return found
 
 
+def doubted(plates: Plates) -> set[int]:
+    """Every plate that the detector names, replicates that may be the culprit instead among them."""
+    named: set[int] = set()
+    for mixup in find_mixups(plates.readouts, plates.keys, (ROWS, COLUMNS)):
+        named |= {mixup.plate, *mixup.instead}
+        named |= set() if mixup.other is None else {mixup.other}
+    return named
+
+
 def _pairs(kind: Kind, n: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
     maps = rng.permutation(kind.n_maps)
     for i in range(n):
@@ -50,7 +59,7 @@ def _pairs(kind: Kind, n: int, rng: np.random.Generator) -> Iterator[tuple[int, 
 def mixup_figure(kind: Kind, n_mixups: int, n_clean: int, seed: int) -> Figure:
     """Recall over planted mix-ups, each under its right name, and alarms on clean campaigns."""
     rng = np.random.default_rng((seed, 3))
-    told, right, plain, beside, judged, made = 0, 0, 0, 0, 0, 0
+    told, right, named, plain, beside, judged, made = 0, 0, 0, 0, 0, 0, 0
     while made < n_mixups:
         plates = campaign(kind, rng)
         n = min(kind.n_maps // 2 - 1, n_mixups - made)
@@ -59,6 +68,7 @@ def mixup_figure(kind: Kind, n_mixups: int, n_clean: int, seed: int) -> Figure:
         found = accused(plates)
         right += sum(found.get(p) == truth[p] for p, _ in places)
         told += sum(p in found for p, _ in places)
+        named += len(doubted(plates) & {p for p, _ in places})
         beside += len(set(found) - set(truth))
         made += n
     while judged < n_clean:
@@ -68,6 +78,7 @@ def mixup_figure(kind: Kind, n_mixups: int, n_clean: int, seed: int) -> Figure:
     return {
         "figure": told / made,
         "right_kind": right / made,
+        "named_with_doubts": named / made,
         "alarms_on_clean_plates": plain,
         "clean_plates": judged,
         "alarms_beside_mixups": beside,

@@ -192,7 +192,7 @@ def test_E07_a_failed_plate_stays_in_the_table_and_makes_no_hit() -> None:
 
 def test_E07_an_undecided_plate_still_makes_hits() -> None:
     def wide(wells: pl.DataFrame) -> pl.DataFrame:
-        spread = pl.Series(np.resize([-0.03, 0.03], wells.height))
+        spread = pl.Series(np.resize([-0.034, 0.034], wells.height))
         moved = [[s[0] + d] for s, d in zip(wells["score"], spread, strict=True)]
         return wells.with_columns(score=pl.Series(moved))
 
