@@ -17,6 +17,8 @@ from screen.called_tables import write_tables as write_tables
 from screen.chemistry import merged_ids
 from screen.codes import ExitCode
 from screen.compounds import compound_table
+from screen.curve_settings import CurveSettings
+from screen.curve_tables import drawn_curves
 from screen.dose_classes import flat, with_classes
 from screen.errors import Outcome, refusal
 from screen.field_groups import QualitySettings
@@ -45,11 +47,13 @@ def call_tables(
     *,
     merge: bool = False,
     measures: pl.DataFrame | None = None,
+    curves: CurveSettings | None = None,
 ) -> CallTables:
     """Judge a whole screen from its flat score table; pure, and the same for any order of rows.
 
     With `merge`, compounds of one parent structure are judged as one; `measures` has
-    plate, well and further numbers that the score of control wells is compared with.
+    plate, well and further numbers that the score of control wells is compared with;
+    `curves` says how responses over doses are drawn, None that they are not.
     """
     rules = rules_for(plate_map, rules)
     called = call_wells(scores, plate_map, rules)
@@ -79,6 +83,9 @@ def call_tables(
         _hit_table(called, rules), compounds, wells, audits
     )
     found = {"merge": merge, "audits": audits.summary()}
+    drawn = None
+    if curves is not None:
+        drawn, found["curves"] = drawn_curves(wells, called, rules, curves)
     return CallTables(
         hits=table,
         compounds=compounds,
@@ -86,6 +93,7 @@ def call_tables(
         doses=flat(doses),
         summary=_summary(called, judge, compounds) | found,
         baselines=audits.baselines,
+        curves=drawn,
         controls=called.controls,
     )
 
@@ -179,6 +187,7 @@ def run(settings: CallSettings) -> Outcome:
         rules,
         merge=settings.merge,
         measures=well_measures(folder, judged.headers, controls),
+        curves=settings.curves,
     )
     tables = with_fields(tables, judged, settings.qc)
     out = Path(settings.out) if settings.out else folder
@@ -193,7 +202,12 @@ def _run_table(settings: CallVerb) -> Outcome:
     found = imported(settings)
     rules = rules_of(settings)
     tables = call_tables(
-        found.scores, found.map, found.library, rules, merge=settings.merge
+        found.scores,
+        found.map,
+        found.library,
+        rules,
+        merge=settings.merge,
+        curves=settings.curves,
     )
     source = {"table": Path(settings.table).name, "columns": found.columns}
     tables = dataclasses.replace(tables, summary={**tables.summary, "source": source})

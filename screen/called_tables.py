@@ -26,10 +26,20 @@ class CallTables:
     summary: dict[str, Any]
     baselines: pl.DataFrame
     fields: pl.DataFrame | None = None
+    curves: pl.DataFrame | None = None  # where a compound has doses enough
     controls: pl.DataFrame | None = None  # by pair of control groups and read-out
 
 
-TABLES = ("hits", "compounds", "doses", "plates", "baselines", "fields", "controls")
+TABLES = (
+    "hits",
+    "compounds",
+    "doses",
+    "plates",
+    "baselines",
+    "fields",
+    "controls",
+    "curves",
+)
 
 
 def write_tables(

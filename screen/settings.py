@@ -5,6 +5,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from screen.curve_settings import CurveSettings as CurveSettings
 from screen.evaluation_groups import EvaluationSettings as EvaluationSettings
 from screen.explain_settings import ExplainVerb as ExplainVerb
 from screen.field_groups import FinderSettings as FinderSettings
@@ -159,12 +160,14 @@ class CallSettings:
     anchors: AnchorsSettings = part(AnchorsSettings, "the two ends of the scale")
     decision: DecisionSettings = part(DecisionSettings, "thresholds of the calls")
     qc: QualitySettings = part(QualitySettings, "which fields can be believed")
+    curves: CurveSettings = part(CurveSettings, "curves over doses")
 
     def check(self) -> None:
         """Raise ValueError when the anchors do not name two kinds of wells, or the
         limits of a field's quality do not fit together."""
         self.anchors.check()
         self.qc.check()
+        self.curves.check()
 
 
 @dataclass
