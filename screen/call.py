@@ -32,6 +32,7 @@ from screen.readouts import imported
 from screen.settings import CallSettings, CallVerb
 from screen.statistics.decision import CLASSES, Shares, class_curves
 from screen.statistics.dose_tests import dose_tests
+from screen.statistics.false_discovery import ADJUSTMENTS
 from screen.statistics.map_flags import turned_plates
 from screen.statistics.one_anchor import rules_for
 from screen.statistics.replicates import dose_table, well_half_widths
@@ -129,7 +130,7 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
         "family": "all treatment compounds on stressed cells",
         "family_size": compounds.height,
         "n_tested": int(compounds["p"].is_not_null().sum()),
-        "adjustment": "Benjamini-Hochberg",
+        "adjustment": ADJUSTMENTS[judge.rules.adjustment],
         "noise": dataclasses.asdict(noise) if noise else None,
         "effect": "rescue" if judge.on_rescue_scale else "robust z",
         "shares": dataclasses.asdict(judge.shares),

@@ -26,7 +26,7 @@ from screen.judgement import (
 )
 from screen.statistics.dose_tests import unit_tests
 from screen.statistics.evidence import Decision, Evidence, confirm, decide, why_text
-from screen.statistics.rates import q_values
+from screen.statistics.false_discovery import adjusted
 from screen.statistics.replicates import UNIT
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
@@ -137,14 +137,20 @@ def compound_table(
         (tuple(key), part.to_dicts())
         for key, part in doses.group_by(UNIT, maintain_order=True)
     ]
-    p, p_count = (unit_tests(doses)[c].to_numpy() for c in ("p", "p_count"))
-    p = p_count if judge.counts_only else p
-    q, q_count = _family_q(p), _family_q(p_count)
+    tests = unit_tests(doses)
+    p_count, sign_count = (tests[c].to_numpy() for c in ("p_count", "sign_count"))
+    p, sign = (tests[c].to_numpy() for c in ("p", "sign"))
+    if judge.counts_only:
+        p, sign = p_count, sign_count
+    method = judge.rules.adjustment
+    q, q_count = (
+        _family_q(*pair, method) for pair in ((p, sign), (p_count, sign_count))
+    )
     evidence = [
         evidence_of(part, p[i], q[i], q_count[i], judge)
         for i, (_, part) in enumerate(units)
     ]
-    decisions, q_rescue = _decisions(evidence, p, judge.rules)
+    decisions, q_rescue = _decisions(evidence, p, q, judge.rules)
     parts = [part for _, part in units]
     decisions = [
         _toxic_somewhere(d, e, part, judge)
@@ -163,21 +169,26 @@ def compound_table(
     return ranked(with_interference(table))
 
 
-def _family_q(p: Floats) -> Floats:
+def _family_q(p: Floats, sign: Floats, method: str) -> Floats:
     # An untested compound still counts in the family, as one with no evidence.
-    return np.where(np.isfinite(p), q_values(np.nan_to_num(p, nan=1.0)), np.nan)
+    q = adjusted(np.nan_to_num(p, nan=1.0), np.nan_to_num(sign), method)
+    return np.where(np.isfinite(p), q, np.nan)
 
 
 def _decisions(
-    evidence: list[Evidence], p: Floats, rules: CallRules
+    evidence: list[Evidence], p: Floats, q: Floats, rules: CallRules
 ) -> tuple[list[Decision], Floats]:
     # All compounds stay in the family, but only candidates keep their p: a screen
     # full of killers must not loosen the cut for weak rescues.
     first = [decide(e, rules) for e in evidence]
     candidate = np.array([d.candidate for d in first], dtype=bool)
-    q_rescue = _family_q(np.where(np.isfinite(p) & ~candidate, 1.0, p))
+    alone = np.where(np.isfinite(p) & ~candidate, 1.0, p)
+    # A local rate is of its own sign and size: no killer loosens it.
+    local = rules.adjustment == "local"
+    sign = np.ones(p.size)
+    q_rescue = q if local else _family_q(alone, sign, rules.adjustment)
     decisions = [
-        confirm(d, known(q), rules) for d, q in zip(first, q_rescue, strict=True)
+        confirm(d, known(r), rules) for d, r in zip(first, q_rescue, strict=True)
     ]
     return decisions, np.where(candidate, q_rescue, np.nan)
 

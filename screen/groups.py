@@ -210,6 +210,11 @@ class DecisionSettings:
     """The thresholds of the hit calls."""
 
     fdr: float = key(0.05, "false discovery rate of the hits", "share", low=0, high=1)
+    adjustment: str = key(
+        "bh",
+        "how p becomes q: bh = Benjamini-Hochberg, by = for any dependence, local = the chance that this compound is null",
+        choices=("bh", "by", "local"),
+    )
     min_effect: float = key(
         0.2, "least rescue of a hit; 0 = stressed, 1 = healthy", "window", low=0, high=2
     )

@@ -7,7 +7,7 @@ import pytest
 from bench.real_vehicle_wells import repurposing_wells
 from bench.statistics_tests import position_real, position_virtual
 from screen.compounds import SCHEMA
-from screen.judgement import position_explains
+from screen.judgement import DoseRow, position_explains
 from screen.statistics.position import (
     map_places,
     position_grades,
@@ -111,11 +111,14 @@ def test_a_fixed_layout_costs_and_a_moved_one_does_not() -> None:
 
 
 def test_a_claim_that_its_place_may_explain_is_named() -> None:
-    row = {"position": "fixed", "p": 0.2, "p_moved": 0.001}
+    row: DoseRow = {"position": "fixed", "p": 0.2, "p_moved": 0.001}
+    row |= {"p_count": 0.9, "p_moved_count": 0.8}
     assert position_explains([row], RULES)
     assert not position_explains([row | {"position": "varied"}], RULES)
     assert not position_explains([row | {"p": 0.01}], RULES)
-    assert not position_explains([row | {"p_moved": None}], RULES)
+    unknown = row | {"p_moved": None}
+    assert not position_explains([unknown], RULES)
+    assert position_explains([unknown | {"p_moved_count": 0.01}], RULES)
     assert {"position", "n_positions", "ssmd"} <= set(SCHEMA)
 
 

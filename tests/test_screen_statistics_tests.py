@@ -9,7 +9,12 @@ from scipy import integrate, stats
 
 from bench.statistics_tests import called_of_family, null_p
 from screen.statistics.dose_family import effective_tests, family_p
-from screen.statistics.false_discovery import by_values, local_fdr, null_share
+from screen.statistics.false_discovery import (
+    adjusted,
+    by_values,
+    local_fdr,
+    null_share,
+)
 from screen.statistics.robust import Floats
 from tests.error_wells import Design, draw, judge
 
@@ -147,3 +152,19 @@ def test_a_negative_score_is_not_made_likely_by_positive_ones() -> None:
     mirrored = local_fdr(np.array(2 * stats.norm.sf(np.abs(z))), -np.sign(z))
     np.testing.assert_allclose(found, mirrored, atol=0.02)
     assert found[z < -2.5].min() > 2 * found[-1]
+
+
+@pytest.mark.parametrize("method", ["bh", "by", "local"])
+def test_every_adjustment_finds_the_planted_and_spares_the_rest(method: str) -> None:
+    rng = np.random.default_rng(13)
+    z = np.append(rng.standard_normal(900), rng.normal(5, 0.5, 100))
+    q = adjusted(2 * stats.norm.sf(np.abs(z)), np.sign(z), method)
+    called = q <= 0.05
+    assert called[900:].mean() > 0.8
+    assert called[:900].sum() <= 0.08 * called.sum()
+
+
+def test_tests_say_which_way_a_compound_moves() -> None:
+    design = Design(10, 4, 2, effects=np.array([1.0, -1.0]))
+    units = judge(draw(design, np.random.default_rng(14))).units
+    assert units["sign"].to_list()[:2] == [1.0, -1.0]

@@ -8,6 +8,7 @@ from screen.statistics.dose_family import family_p
 from screen.statistics.noise import UNIT, Noise
 from screen.statistics.rates import stouffer_p, two_sided_p
 from screen.statistics.robust import Floats
+from screen.statistics.well_places import numbers
 
 
 def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.DataFrame:
@@ -15,8 +16,8 @@ def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.Dat
 
     p_moved and p_moved_count are what p and p_count would be, had the replicates not lain in the same wells.
     """
-    numbers = {
-        c: doses[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    found = {
+        c: numbers(doses, c)
         for c in (
             "effect",
             "se",
@@ -29,21 +30,21 @@ def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.Dat
             "df_count",
         )
     }
-    t = _ratio(numbers["effect"], numbers["se_null"])
-    tc = _ratio(numbers["log_count"], numbers["se_log_count"])
-    df = numbers["df"]
-    half = special.stdtrit(df, (1 + level) / 2) * numbers["se"]
+    t = _ratio(found["effect"], found["se_null"])
+    tc = _ratio(found["log_count"], found["se_log_count"])
+    df = found["df"]
+    half = special.stdtrit(df, (1 + level) / 2) * found["se"]
     new = {
         "t": t,
         "p": two_sided_p(t, df),
         "t_count": tc,
-        "p_count": two_sided_p(tc, numbers["df_count"]),
-        "p_moved": two_sided_p(_ratio(numbers["effect"], numbers["se_moved"]), df),
+        "p_count": two_sided_p(tc, found["df_count"]),
+        "p_moved": two_sided_p(_ratio(found["effect"], found["se_moved"]), df),
         "p_moved_count": two_sided_p(
-            _ratio(numbers["log_count"], numbers["se_moved_count"]), numbers["df_count"]
+            _ratio(found["log_count"], found["se_moved_count"]), found["df_count"]
         ),
-        "low": numbers["effect"] - half,
-        "high": numbers["effect"] + half,
+        "low": found["effect"] - half,
+        "high": found["effect"] + half,
     }
     return doses.with_columns(
         pl.Series(k, v, dtype=pl.Float64).fill_nan(None) for k, v in new.items()
@@ -68,7 +69,7 @@ def compound_p(t: Floats, p: Floats, df: float) -> float:
 
 
 def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
-    """One p per unit over its doses and one over their counts, in the order of the table: columns of UNIT, p, p_count.
+    """One p per unit over its doses and one over their counts, with the sign of their shift, in the order of the table: columns of UNIT, p, p_count, sign, sign_count.
 
     The null of the largest dose score and the doses' common shift carries the
     correlation that the plates' shared controls give the doses.
@@ -81,6 +82,8 @@ def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(p).is_not_null().sum().alias(f"n_{p}") for p in shifts),
     )
     found = {p: _unit_p(table, p, suffix) for p, suffix in shifts.items()}
+    found |= {f"sign{s}": numbers(table, f"t_shift{s}") for s in shifts.values()}
+    found |= {k: np.sign(v) for k, v in found.items() if k.startswith("sign")}
     return table.select(UNIT).with_columns(
         pl.Series(k, v, dtype=pl.Float64) for k, v in found.items()
     )
@@ -88,7 +91,7 @@ def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
 
 def _unit_p(table: pl.DataFrame, p: str, suffix: str) -> Floats:
     least, n, t, df, rho = (
-        table[c].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        numbers(table, c)
         for c in (
             f"least_{p}",
             f"n_{p}",

@@ -6,6 +6,11 @@ from scipy import stats
 from screen.statistics.rates import q_values
 from screen.statistics.robust import Floats
 
+ADJUSTMENTS = {
+    "bh": "Benjamini-Hochberg",
+    "by": "Benjamini-Yekutieli",
+    "local": "local false discovery rate",
+}
 N_BINS = 120
 DEGREE = 5
 
@@ -68,4 +73,8 @@ def _poisson_density(x: Floats, counts: Floats) -> Floats:
     return np.asarray(np.exp(log_mean))
 
 
-ADJUSTMENTS = {"bh": q_values, "by": by_values}
+def adjusted(p: Floats, sign: Floats, method: str) -> Floats:
+    """q of a family by Benjamini-Hochberg (bh), Benjamini-Yekutieli (by), or the local rate of each test (local)."""
+    if method == "local":
+        return local_fdr(p, sign)
+    return by_values(p) if method == "by" else q_values(p)
