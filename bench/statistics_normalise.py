@@ -52,10 +52,12 @@ def _one(name: str, plate: PlateGrid) -> Normalized:
 def polished(table: Floats) -> Floats:
     """Residuals of a median polish in plain Python, over their MAD."""
     rest = table.tolist()
-    for _ in range(400):
+    for _ in range(2000):
         rest = [[x - statistics.median(row) for x in row] for row in rest]
         middles = [statistics.median(c) for c in zip(*rest, strict=True)]
         rest = [[x - m for x, m in zip(row, middles, strict=True)] for row in rest]
+        if max(map(abs, middles)) < 1e-13:
+            break
     flat = [x for row in rest for x in row]
     middle = statistics.median(flat)
     mad = 1.4826 * statistics.median(abs(x - middle) for x in flat)

@@ -79,14 +79,21 @@ def _anchor(controls: Floats) -> tuple[float, float]:
     return anchor, float(np.sqrt(held @ held))
 
 
-def _beyond(x: Floats, controls: Floats, level: float) -> tuple[float, float]:
-    """Share of samples beyond 2 of the widest sd the vehicle allows, with its upper bound (Clopper and Pearson 1934)."""
+def widest_spread(controls: Floats) -> float:
+    """The widest null sd that the vehicle wells allow; infinite below 8 of them or where they tie."""
     if controls.size < MIN_WELLS:
-        return 0.0, 0.0
+        return float("inf")
     # A MAD of few wells varies twice as much as their sd, whose outliers are held.
     held = _anchor(controls)[1] / np.sqrt(controls.size - 1)
-    least = max(robust_spread(controls).value, held)
-    widest = least * (1 + WIDER / np.sqrt(controls.size))
+    own = max(robust_spread(controls).value, held)
+    return float(own * (1 + WIDER / np.sqrt(controls.size))) if own > 0 else np.inf
+
+
+def _beyond(x: Floats, controls: Floats, level: float) -> tuple[float, float]:
+    """Share of samples beyond 2 of the widest sd the vehicle allows, with its upper bound (Clopper and Pearson 1934)."""
+    widest = widest_spread(controls)
+    if not np.isfinite(widest):
+        return 0.0, 0.0
     n = int((np.abs(x - np.median(controls)) > CORE * widest).sum())
     high = float(beta.ppf(level, n + 1, x.size - n)) if n < x.size else 1.0
     chance = 2 * float(ndtr(-CORE))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from screen.statistics.normalizers.grid import PlateGrid, reference_wells
-from screen.statistics.normalizers.hit_share import hit_share
+from screen.statistics.normalizers.hit_share import hit_share, widest_spread
 from screen.statistics.normalizers.spread import robust_spread
 from screen.statistics.robust import Floats
 
@@ -16,7 +16,8 @@ def null_sd(plate: PlateGrid, values: Floats) -> float:
     """
     inert = hit_share(values[plate.treated], values[plate.vehicle]).spread
     if np.isfinite(inert):
-        return inert
+        # Many weak hits widen the bulk: it is null as far as the vehicle bears it out.
+        return min(inert, widest_spread(values[plate.vehicle]))
     own = robust_spread(values[reference_wells(plate)]).value
     return own if own > 0 else float("nan")
 

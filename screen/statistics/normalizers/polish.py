@@ -8,7 +8,7 @@ from screen.statistics.normalizers.grid import PlateGrid
 from screen.statistics.normalizers.spread import robust_spread
 from screen.statistics.robust import Floats
 
-MOST_ROUNDS = 500
+MOST_ROUNDS = 2000
 
 
 @dataclass(frozen=True)
