@@ -11,8 +11,10 @@ from plates.wells import PlateFormat
 from screen import hits
 from screen.audits import audit_wells, control_names, flag_confounded
 from screen.audits.measures import well_measures
+from screen.by_hand import judged_by_hand, masked
 from screen.called_tables import CallTables as CallTables
 from screen.called_tables import call_message as call_message
+from screen.called_tables import hand_words
 from screen.called_tables import write_tables as write_tables
 from screen.chemistry import merged_ids
 from screen.codes import ExitCode
@@ -26,6 +28,7 @@ from screen.field_table import JudgedFields, judge_fields
 from screen.judgement import Judge, off_axis_doses
 from screen.ledger import headers_of, scores_of
 from screen.paths import existing_run_dir, run_dir
+from screen.picks import pick_list
 from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs
 from screen.readouts import imported
@@ -112,7 +115,10 @@ def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
 
 def _hit_table(called: Called, rules: CallRules) -> pl.DataFrame:
     width = well_half_widths(called.wells, called.anchors, rules.level)
-    return called.wells.with_columns(
+    wells = called.wells
+    if "excluded" not in wells.columns:
+        wells = wells.with_columns(excluded=pl.lit(None, dtype=pl.String))
+    return wells.with_columns(
         pl.col("codes", "flags").list.join(";"),
         rescue_low=pl.col("rescue") - width,
         rescue_high=pl.col("rescue") + width,
@@ -183,7 +189,7 @@ def run(settings: CallSettings) -> Outcome:
     controls = control_names(campaign.map.frame, rules)
     tables = call_tables(
         scores_of(judged.headers),
-        campaign.map.frame,
+        masked(campaign.map.frame, settings.exclusions),
         library,
         rules,
         merge=settings.merge,
@@ -202,9 +208,10 @@ def _run_table(settings: CallVerb) -> Outcome:
     out = Path(settings.out) if settings.out else run_dir(settings.runs, name)
     found = imported(settings)
     rules = rules_of(settings)
+    plate_map = masked(found.map, settings.exclusions)
     tables = call_tables(
         found.scores,
-        found.map,
+        plate_map,
         found.library,
         rules,
         merge=settings.merge,
@@ -227,10 +234,18 @@ def _written(
     plate_format: PlateFormat,
     inputs: dict[str, str],
 ) -> Outcome:
+    compounds = judged_by_hand(tables.compounds, settings.verdicts)
+    tables = dataclasses.replace(
+        tables, compounds=compounds, picks=pick_list(compounds, tables.hits)
+    )
     check_writable(out)
     paths = write_tables(tables, out, plate_format)
     record_outputs(out, "call", settings, inputs=inputs)
-    lines = [call_message(tables), *map(str, turned_plates(tables.plates))]
+    lines = [
+        call_message(tables),
+        *hand_words(tables),
+        *map(str, turned_plates(tables.plates)),
+    ]
     return Outcome(_exit_code(tables.plates), "\n".join(lines), paths)
 
 

@@ -27,6 +27,7 @@ class CallTables:
     baselines: pl.DataFrame
     fields: pl.DataFrame | None = None
     curves: pl.DataFrame | None = None  # where a compound has doses enough
+    picks: pl.DataFrame | None = None  # where the picked compounds are taken from
     controls: pl.DataFrame | None = None  # by pair of control groups and read-out
 
 
@@ -37,8 +38,9 @@ TABLES = (
     "plates",
     "baselines",
     "fields",
-    "controls",
     "curves",
+    "controls",
+    "picks",
 )
 
 
@@ -82,6 +84,17 @@ def call_message(tables: CallTables) -> str:
         f" ({classes})\n{plates.height} plates: {verdicts}{median}{refused}"
         f"{_field_words(tables)}{audit_message(tables.summary)}"
     )
+
+
+def hand_words(tables: CallTables) -> list[str]:
+    """A line on what people decided, none where they decided nothing."""
+    masked = tables.hits["excluded"].is_not_null().sum()
+    told = [f"{masked} wells left out"] if masked else []
+    if "by_hand" in tables.compounds.columns:
+        for word in ("approved", "rejected"):
+            if n := (tables.compounds["by_hand"] == word).sum():
+                told.append(f"{n} compounds {word} by hand")
+    return [", ".join(told)] if told else []
 
 
 def _field_words(tables: CallTables) -> str:

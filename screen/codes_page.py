@@ -12,6 +12,7 @@ _FAMILIES = {
     "CFG": "Settings",
     "TABLE": "Tables",
     "READOUT": "Read-outs of other programs",
+    "HAND": "Decisions by hand",
     "MAP": "Plate maps",
     "CMPD": "Compounds",
     "IMG": "Images",

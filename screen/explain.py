@@ -14,6 +14,7 @@ from screen.codes import ExitCode
 from screen.errors import Outcome
 from screen.explain_settings import ExplainVerb
 from screen.models import Model, load_model
+from screen.passport import explain_compound
 from screen.paths import explanation_dir
 from screen.preflight import check_inputs, check_writable
 from screen.progress import bar
@@ -39,11 +40,13 @@ class Explained:
 
 
 def run(settings: ExplainVerb) -> Outcome:
-    """Explain a model's cells and write table and page.
+    """Explain a compound's row; or a model's cells, and write table and page.
 
     Raises InputError or Refusal before any compute when model, wells, compounds, stages
     or output do not fit together.
     """
+    if settings.compound:
+        return explain_compound(settings.runs, settings.run, settings.compound)
     from screen.explanation.looking import looking
 
     model = load_model(Path(settings.model))

@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass
 
-from screen.groups import REQUIRED, key
+from screen.groups import key
 
 METHODS = ("integrated_gradients", "grad_cam", "guided_grad_cam", "occlusion")
 SANITY = ("randomisation", "deletion", "planted_cue")
@@ -12,13 +12,17 @@ SANITY = ("randomisation", "deletion", "planted_cue")
 
 @dataclass
 class ExplainVerb:
-    """Show where in its cells a model sees the state, for compounds and their controls.
+    """Tell how one compound's row came to be; or show where in its cells a model sees the state.
 
-    Writes explanation.parquet and .csv, a row per compound and measure with intervals
+    With compound= and run= prints the compound's way from its wells' records to its
+    verdict. With model= draws maps, for compounds and their controls:
+
+    writes explanation.parquet and .csv, a row per compound and measure with intervals
     over wells, and explanation.html with the maps and with checks of the maps.
     """
 
-    model: str = key(REQUIRED, "model of the verb train", "path")
+    compound: str = key("", "compound of the run= whose row is explained")
+    model: str = key("", "model of the verb train, whose maps are drawn", "path")
     campaign: str = key("", "campaign with the wells; this or crops", "path")
     crops: str = key("", "folder of labelled crops; this or campaign", "path")
     crops_group: str = key(
@@ -73,7 +77,20 @@ class ExplainVerb:
     )
 
     def check(self) -> None:
-        """Raise ValueError unless one source is given, and a run only with a campaign."""
+        """Raise ValueError unless a compound of a run is given, or a model with one
+        source of cells, and a run only with a campaign."""
+        if self.compound:
+            if not self.run:
+                raise ValueError(
+                    "compound=NAME needs run=NAME, the run that was called"
+                )
+            if self.model or self.campaign or self.crops:
+                raise ValueError(
+                    "compound= explains a row, model= draws maps: give one"
+                )
+            return
+        if not self.model:
+            raise ValueError("give model=FOLDER for maps, or compound=NAME run=NAME")
         if bool(self.campaign) == bool(self.crops):
             raise ValueError("give campaign=FOLDER or crops=FOLDER, one of the two")
         if self.run and not self.campaign:

@@ -49,6 +49,7 @@ HIT_COLUMNS = [
     "focus_z",
     "off_axis_z",
     "learnt",
+    "excluded",
 ]
 
 

@@ -157,6 +157,17 @@ class CallSettings:
         choices=("lower", "higher"),
     )
     merge: bool = key(False, "judge compounds of one parent structure as one")
+    exclusions: str = key(
+        "",
+        "table of wells to leave out by hand: plate, well, reason, who, when",
+        "path",
+    )
+    verdicts: str = key(
+        "",
+        "table of compounds approved or rejected by hand: compound, verdict, reason,"
+        " who, when, and stage (primary, confirmed, validated) if known",
+        "path",
+    )
     anchors: AnchorsSettings = part(AnchorsSettings, "the two ends of the scale")
     decision: DecisionSettings = part(DecisionSettings, "thresholds of the calls")
     qc: QualitySettings = part(QualitySettings, "which fields can be believed")
