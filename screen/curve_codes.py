@@ -11,5 +11,6 @@ CURVE_BELL | WARN | COMPLETE | the response falls back at higher doses, and too 
 CURVE_TOXIC | WARN | COMPLETE | too few doses are left below those that kill | test lower doses
 BELL_CUT | WARN | COMPLETE | the curve rests on the doses up to the peak of a bell | look at the higher doses by eye
 TOXIC_CUT | WARN | COMPLETE | the curve rests on the doses below those that kill | read it beside the curve of the cell number
+GR_SLOW | WARN | COMPLETE | the vehicle grew by less than one doubling: growth rates are unstable | let the assay run longer
 PLATEAU_OPEN | WARN | COMPLETE | fewer than two doses on a plateau of the curve: its EC50 leans on the model | test wider doses
 """
