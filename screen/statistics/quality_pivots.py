@@ -14,7 +14,7 @@ ROBUST_DRAWS = 2000
 # Normal wells often show an excess of half by chance; what is cut off there is paid back
 # beyond. Set so that intervals cover 95 % under normal wells and 90 % under t5.
 CHANCE_TAILS = 0.5
-TAIL_SLOPE = 1.3
+TAIL_SLOPE = 1.4
 
 
 @dataclass(frozen=True)
