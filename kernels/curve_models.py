@@ -33,7 +33,7 @@ class CurveModel(NamedTuple):
 
     shape: (theta, x) -> response of each point between 0 and 1, for points with a dose.
     low, high: bounds of all rows of theta but the first. starts: where the search
-    begins in those rows, every combination.
+    begins in those rows, every combination. n_steps: most steps of a search.
     """
 
     name: str
@@ -41,6 +41,7 @@ class CurveModel(NamedTuple):
     low: tuple[float, ...]
     high: tuple[float, ...]
     starts: tuple[tuple[float, ...], ...]
+    n_steps: int = 80
 
     @property
     def n_parameters(self) -> int:
@@ -108,5 +109,6 @@ MODELS: dict[str, CurveModel] = {
         gain_loss,
         (SLOPES, GAP, SLOPES),
         (_logs(1.0, 3.0), _logs(0.6, 1.2, 2.4), _logs(1.0, 3.0)),
-    ),
+        # Where there is no bell its far side may be anything: no search would end.
+    )._replace(n_steps=25),
 }

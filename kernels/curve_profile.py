@@ -26,7 +26,6 @@ from kernels.curve_solve import (
 N_PLACES = 33
 """Places of EC50 that are looked at first, from a decade below the doses to one above."""
 N_NEAR = 6
-N_STEPS = 30
 N_PROFILE = 16
 N_FOLLOW = 6
 CLOSE = 2e-3
@@ -90,7 +89,13 @@ def best_fit(
         model.shape, start, box, series, free=free, n_steps=N_NEAR, newton=False
     )
     return descend(
-        model.shape, near.theta, box, series, free=free, n_steps=N_STEPS, newton=True
+        model.shape,
+        near.theta,
+        box,
+        series,
+        free=free,
+        n_steps=model.n_steps,
+        newton=True,
     )
 
 

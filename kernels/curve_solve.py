@@ -197,6 +197,13 @@ class _State(NamedTuple):
     done: Lanes
 
 
+def _step(
+    matrix: list[list[Each]], right: list[Each], stuck: list[Lanes], damping: Each
+) -> tuple[list[Each], Lanes]:
+    held = [jnp.where(s, 0.0, r) for s, r in zip(stuck, right, strict=True)]
+    return solve(_freed(matrix, held, stuck, damping), held)
+
+
 def _proposed(
     shape: Shape,
     state: _State,
@@ -206,24 +213,30 @@ def _proposed(
     newton: bool,
 ) -> Theta:
     """Where a damped step leads: by true second derivatives where they make a valley."""
-    low, high = box
     theta = state.theta
     here, columns = _columns(shape, theta, free, series)
     matrix, right = _normal(columns, here.residual, series.weight)
-    stuck = [
-        ((theta[k] <= low[k]) & (right[j] < 0))
-        | ((theta[k] >= high[k]) & (right[j] > 0))
-        for j, k in enumerate(free)
-    ]
-    right = [jnp.where(s, 0.0, r) for s, r in zip(stuck, right, strict=True)]
-    moved, _ = solve(_freed(matrix, right, stuck, state.damping), right)
-    if newton:
-        exact = _freed(_bends(shape, theta, free, series), right, stuck, state.damping)
-        better, positive = solve(exact, right)
+    exact = _bends(shape, theta, free, series) if newton else matrix
+    low = [theta[k] <= box[0][k] for k in free]
+    high = [theta[k] >= box[1][k] for k in free]
+
+    def pressed(by: list[Each]) -> list[Lanes]:
+        return [
+            (a & (m < 0)) | (b & (m > 0)) for a, b, m in zip(low, high, by, strict=True)
+        ]
+
+    stuck = pressed(right)
+    for _ in range(2):
+        moved, _ = _step(matrix, right, stuck, state.damping)
+        better, positive = _step(exact, right, stuck, state.damping)
         moved = [jnp.where(positive, b, m) for b, m in zip(better, moved, strict=True)]
+        # A row on its bound may be led outwards by the others, against its own slope:
+        # clipped there it would spoil their step, so they are asked again without it.
+        stuck = [s | p for s, p in zip(stuck, pressed(moved), strict=True)]
     tried = theta
     for j, k in enumerate(free):
-        tried = tried.at[k].set(jnp.clip(theta[k] + moved[j], low[k], high[k]))
+        bounded = jnp.clip(theta[k] + moved[j], box[0][k], box[1][k])
+        tried = tried.at[k].set(bounded)
     return tried
 
 
