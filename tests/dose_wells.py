@@ -91,6 +91,8 @@ def planted_wells(
                     "networks": ["net"],
                     "flags": [],
                     "effect": offset + y + sd * rng.normal(),
+                    "n_fields": 4,
+                    "n_cells": round(400 * n),
                     "relative_count": max(n * (1 + sd * rng.normal()), 0.0),
                 }
             )

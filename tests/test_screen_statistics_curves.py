@@ -207,6 +207,28 @@ def test_wells_of_failed_plates_speak_only_where_no_other_does() -> None:
     assert found["n_plates"].to_list() == [1, 1]
 
 
+def test_wells_at_time_zero_give_growth_rates() -> None:
+    """Vehicle wells double twice; the killer's cells fall below those of the start."""
+    wells, anchors = planted_wells([killing("killer", 0.5), inert("inert")])
+    end = wells.with_columns(time_h=pl.lit(48.0))
+    start = wells.filter(role="vehicle").with_columns(
+        time_h=pl.lit(0.0), n_cells=pl.lit(100, pl.Int64), plate=pl.lit("T0")
+    )
+    anchors = anchors.with_columns(time_h=pl.lit(48.0))
+    table = curve_table(
+        pl.concat([end, start]), anchors, RULES, USUAL, on_rescue_scale=True
+    )
+    found = table.filter(readout="relative_count").to_dicts()
+    inert_row, killer = found
+
+    assert inert_row["gr_max"] == pytest.approx(1.0, abs=0.02)
+    assert killer["gr_max"] < 0
+    assert killer["gr50_relation"] == "="
+    # GR 0.5: cells 2^(2 log2 1.5) = 2.25 of the start's, 0.5625 of the vehicle's
+    assert killer["gr50_um"] == pytest.approx(10**0.44, rel=0.2)
+    assert killer["vehicle_doublings"] == pytest.approx(2.0)
+
+
 def points(seed: int, n_plates: int, n_doses: int, copies: int) -> Points:
     rng = np.random.default_rng(seed)
     x = np.repeat(np.linspace(-2, 1, n_doses), copies)

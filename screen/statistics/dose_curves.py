@@ -24,6 +24,7 @@ from screen.statistics.dose_series import (
     usable_wells,
     vehicle_levels,
 )
+from screen.statistics.growth_table import GROWTH_SCHEMA, growth_table
 from screen.statistics.rates import q_values
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
@@ -63,6 +64,7 @@ CURVE_SCHEMA: dict[str, Any] = {
     "n_plates": pl.Int64,
     "lowest_um": pl.Float64,
     "highest_um": pl.Float64,
+    **GROWTH_SCHEMA,
     "codes": pl.String,
     "why": pl.String,
 }
@@ -79,7 +81,8 @@ def curve_table(
     """Curves of the score and of the relative cell number, for every treatment and reference with a dose.
 
     q is Benjamini and Hochberg's over the treatments of a read-out, line and time; a
-    series without a curve counts as p 1 there.
+    series without a curve counts as p 1 there. Growth metrics stand in the rows of the
+    cell number, where the screen has wells at time zero.
     """
     wells = usable_wells(wells, anchors)
     treated = treated_wells(wells, rules)
@@ -91,8 +94,13 @@ def curve_table(
             continue
         levels = vehicle_levels(wells, rules, readout.use, readout.value)
         rows += _readout_rows(treated, levels, readout, rules, settings)
-    table = pl.DataFrame(rows, schema=CURVE_SCHEMA, orient="row")
-    return _with_q(table).sort(*SERIES, "readout", nulls_last=True)
+    schema = {k: v for k, v in CURVE_SCHEMA.items() if k not in GROWTH_SCHEMA}
+    table = _with_q(pl.DataFrame(rows, schema=schema, orient="row"))
+    growth = growth_table(wells, treated, rules, settings, rules.level)
+    growth = growth.with_columns(readout=pl.lit(COUNT.name))
+    keys = [*SERIES, "readout"]
+    table = table.join(growth, on=keys, how="left", nulls_equal=True)
+    return table.select(*CURVE_SCHEMA).sort(*keys, nulls_last=True)
 
 
 def _readout_rows(
@@ -121,7 +129,7 @@ def _readout_rows(
     for fact, row in zip(facts, _drawn(points, readout, rules, settings), strict=True):
         row |= fact
         row["codes"], row["why"] = reason_words(row, settings)
-        yield {k: row[k] for k in CURVE_SCHEMA}
+        yield {k: row[k] for k in CURVE_SCHEMA if k not in GROWTH_SCHEMA}
 
 
 def _facts(
