@@ -133,7 +133,7 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
         "settings": dataclasses.asdict(judge.rules),
         "unit": "compound within a line and time; one p over its doses: the"
         " largest dose score or their common shift against their joint null",
-        "family": "all treatment compounds on stressed cells",
+        "family": "all treatment compounds on the cells of the vehicle",
         "family_size": compounds.height,
         "n_tested": int(compounds["p"].is_not_null().sum()),
         "adjustment": ADJUSTMENTS[judge.rules.adjustment],

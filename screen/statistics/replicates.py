@@ -26,6 +26,9 @@ from screen.statistics.well_errors import well_half_width
 from screen.statistics.well_places import codes, numbers
 
 DEAD = ("NO_CELLS", "LOW_CELLS")
+# Variance of a MAD over its square (1.36 / n, efficiency 0.37) to that of a median over
+# the variance of a well (pi / 2n).
+MAD_ERROR = 1.36 / (np.pi / 2)
 SELDOM_DEAD = 0.5  # relative count above which a replicate shows that the dose is alive
 
 
@@ -175,7 +178,12 @@ def _columns(wells: pl.DataFrame, q: _Quantity, unit: Codes) -> dict[str, Floats
         found["ssmd"] = ssmd_paired_umvue(means.mean, means.sd, means.n)
     place_df = model.position.df if model else 0.0
     shift = unit_shift(own, means, share, unit, place_df)
-    gone = (1 - means.mean) ** 2 * means.zero + means.mean**2 * means.one
+    if "rescue" in wells.columns and wells["rescue"].is_not_null().any():
+        gone = (1 - means.mean) ** 2 * means.zero + means.mean**2 * means.one
+    else:
+        # A z has one anchor, whose MAD is as unsure as its median is (1.36 / n of its
+        # square against pi / 2n): the farther the effect, the more that counts.
+        gone = means.zero * (1 + MAD_ERROR * means.mean**2)
     rest = means.own + means.zero
     errors = {
         "se_null": np.sqrt(means.variance()),
