@@ -270,6 +270,18 @@ def test_counts_alone_have_errors_too() -> None:
     assert found.noise.effect is None
 
 
+def test_levels_of_plates_and_batches_are_in_the_noise() -> None:
+    drawn = draw(Design(20, 6), np.random.default_rng(10)).wells
+    late = pl.col("plate") >= "P0003"
+    level = pl.when(late).then(3.0).otherwise(0.0)
+    batch = pl.when(late).then(pl.lit("B2")).otherwise(pl.lit("B1"))
+    wells = drawn.with_columns(score=pl.col("effect") + level, batch=batch)
+    _, noise = with_errors(wells.with_columns(score_sd=pl.lit(0.1)), RULES)
+    assert noise is not None
+    assert noise.sd_batches == pytest.approx(3 / np.sqrt(2), abs=0.1)
+    assert noise.sd_plates == pytest.approx(0.0, abs=0.05)
+
+
 def test_own_spread_speaks_from_four_replicates() -> None:
     few = judge(draw(Design(n_replicates=3), np.random.default_rng(7)))
     assert few.doses["df"].n_unique() == 1

@@ -22,6 +22,7 @@ from screen.statistics.rules import CallRules
 from screen.statistics.well_errors import (
     Spread,
     centred,
+    plate_and_batch,
     vehicle_spread,
     well_variance,
 )
@@ -79,6 +80,8 @@ class Noise:
     sd_replicates: float
     effect: ErrorModel | None = None
     count: ErrorModel | None = None
+    sd_plates: float | None = None  # of the vehicle's level within batches, score
+    sd_batches: float | None = None  # of the vehicle's level, score
 
 
 def sampling_variance(wells: pl.DataFrame) -> Floats:
@@ -249,7 +252,25 @@ def _noise(
         sd_replicates=sd * math.sqrt(found),
         effect=None if effect is None else effect.model,
         count=None if count is None else count.model,
+        **_levels(wells, rules),
     )
+
+
+def _levels(wells: pl.DataFrame, rules: CallRules) -> dict[str, float]:
+    """Sds of the vehicle's raw level between plates and between batches, which the plates' own scales take away."""
+    if not {"score", "batch"} <= set(wells.columns):
+        return {}
+    vehicle = wells.filter(
+        usable(wells),
+        anchor_wells(rules.anchors.senescent),
+        pl.col("score").is_not_null(),
+    )
+    if vehicle.height == 0:
+        return {}
+    plate, batch = codes(vehicle, *GROUP), codes(vehicle, "batch")
+    _, first = np.unique(plate, return_index=True)
+    _, plates, batches = plate_and_batch(numbers(vehicle, "score"), plate, batch[first])
+    return {"sd_plates": math.sqrt(plates), "sd_batches": math.sqrt(batches)}
 
 
 def _correlation(wells: pl.DataFrame, rules: CallRules) -> float:
