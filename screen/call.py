@@ -27,7 +27,7 @@ from screen.field_groups import QualitySettings
 from screen.field_table import JudgedFields, judge_fields
 from screen.judgement import Judge, off_axis_doses
 from screen.ledger import headers_of, scores_of
-from screen.paths import existing_run_dir, run_dir
+from screen.paths import existing_run_dir, run_dir, table_name
 from screen.picks import pick_list
 from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs
@@ -204,7 +204,7 @@ def run(settings: CallSettings) -> Outcome:
 
 def _run_table(settings: CallVerb) -> Outcome:
     """Call the read-outs of another program."""
-    name = settings.run or Path(settings.table).name.split(".")[0]
+    name = settings.run or table_name(settings.table)
     out = Path(settings.out) if settings.out else run_dir(settings.runs, name)
     found = imported(settings)
     rules = rules_of(settings)

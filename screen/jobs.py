@@ -14,7 +14,7 @@ from typing import Any
 from screen.command_line import Command, Job
 from screen.compose import compose_config, overrides_of, settings_from
 from screen.errors import Outcome, Terminated, as_refusal, printable, rendered
-from screen.paths import explanation_dir, model_dir, run_dir
+from screen.paths import explanation_dir, model_dir, run_dir, table_name
 from screen.provenance import redacted_text, version_of, write_text
 
 MODULES = {"run": "run_all"}  # a module `run` would be taken for the verbs' function
@@ -26,7 +26,7 @@ _PLACES = {  # the keys that alone decide where a job writes
     "tune": ("out", "campaign", "crops"),
     "score": ("run", "runs", "campaign"),
     "run": ("run", "runs", "campaign"),
-    "call": ("out", "run", "runs", "campaign"),
+    "call": ("out", "run", "runs", "campaign", "table"),
     "report": ("out", "run", "runs"),
     "explain": ("out", "campaign", "crops"),
 }
@@ -54,13 +54,18 @@ def run_job(command: Command, number: int, job: Job) -> Outcome:
 
 
 def closing(command: Command, outcomes: Sequence[Outcome]) -> Outcome | None:
-    """What is said when a sweep of trainings is over: its leaderboard, also written."""
-    if command.verb != "train" or len(outcomes) < 2:
+    """What is said when a sweep is over, also written: of trainings their leaderboard,
+    of calls how steady the hits are."""
+    if command.verb not in ("train", "call") or len(outcomes) < 2:
         return None
-    from screen.sweeps.leaderboard import summing_up
+    from screen.sweeps import leaderboard, stability
 
+    paths = [path for one in outcomes for path in one.paths]
     try:
-        return summing_up([path for one in outcomes for path in one.paths])
+        if command.verb == "train":
+            return leaderboard.summing_up(paths)
+        folders = [p.parent for p in paths if p.name == "compounds.parquet"]
+        return stability.summing_up(folders) if len(folders) > 1 else None
     except Exception as error:  # the sweep's own outcome stands
         return _failed(error)
 
@@ -117,7 +122,9 @@ def _placed(command: Command, number: int, settings: Any) -> Any:
 
 
 def _run_folder(settings: Any) -> Path:
-    return run_dir(settings.runs, settings.run, getattr(settings, "campaign", ""))
+    table = getattr(settings, "table", "")
+    name = settings.run or (table_name(table) if table else "")
+    return run_dir(settings.runs, name, getattr(settings, "campaign", ""))
 
 
 def _keep_settings(command: Command, job: Job, settings: Any) -> None:

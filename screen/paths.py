@@ -53,6 +53,11 @@ def existing_run_dir(runs: str, run: str, campaign: str = "") -> Path:
     return folder
 
 
+def table_name(table: str) -> str:
+    """The name a table of read-outs gives to its run: its file's, up to the first dot."""
+    return Path(table).name.split(".")[0]
+
+
 def model_dir(out: str, campaign: str) -> Path:
     """The folder of a model: `out`, or `models/CAMPAIGN` when that is empty."""
     return Path(out) if out else Path("models") / campaign_name(campaign)

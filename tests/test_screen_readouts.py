@@ -207,7 +207,7 @@ def doses(
         )
         tables = (pl.read_parquet(out / f"{n}.parquet") for n in ("doses", "compounds"))
         found[direction] = tuple(tables)
-    return found
+    return found  # type: ignore[return-value]
 
 
 class TestLopac:
