@@ -183,6 +183,15 @@ def _walked(
     )
 
 
+def _end(walk: _Walk, side: Each) -> Each:
+    """Where a walk ended: between the last place inside and the first outside."""
+    gap = jnp.maximum(walk.z_outside - walk.z_inside, TINY)
+    part = jnp.clip((1.0 - walk.z_inside) / gap, 0.0, 1.0)
+    end = walk.inside + part * (walk.outside - walk.inside)
+    end = jnp.where(walk.bracketed, end, walk.inside)
+    return jnp.where(walk.open, side * jnp.inf, end)
+
+
 def profile_limits(
     model: CurveModel,
     series: Series,
@@ -231,11 +240,5 @@ def profile_limits(
         return (state[0] < N_PROFILE) & ~state[1].done.all()
 
     _, walk = jax.lax.while_loop(goes_on, look, (jnp.zeros((), jnp.int32), begin))
-    gap = jnp.maximum(walk.z_outside - walk.z_inside, TINY)
-    part = jnp.clip((1.0 - walk.z_inside) / gap, 0.0, 1.0)
-    end = walk.inside + part * (walk.outside - walk.inside)
-    end = jnp.where(walk.bracketed, end, walk.inside)
-    end = jnp.where(walk.open, side * jnp.inf, end)
-    end = jnp.where(never, jnp.nan, end)
-    low, high = jnp.split(end, 2)
+    low, high = jnp.split(jnp.where(never, jnp.nan, _end(walk, side)), 2)
     return Limits(low, high)

@@ -22,6 +22,27 @@ GROWTH_SCHEMA: dict[str, Any] = {
 }
 
 
+def _points(
+    wells: pl.DataFrame, treated: pl.DataFrame, rules: CallRules
+) -> pl.DataFrame:
+    """Treated wells at a later time with cells, start and vehicle, all per field."""
+    per_field = pl.col("n_cells") / pl.col("n_fields").clip(lower_bound=1)
+    vehicle = wells.filter(anchor_wells(rules.anchors.senescent), pl.col("for_count"))
+    start = (
+        vehicle.filter(pl.col("time_h") == 0)
+        .group_by("line")
+        .agg(start=per_field.mean())
+    )
+    end = vehicle.group_by(GROUP).agg(vehicle=per_field.mean())
+    return (
+        treated.filter("for_count", pl.col("time_h") > 0)
+        .with_columns(cells=per_field)
+        .join(start, on="line", nulls_equal=True)
+        .join(end, on=list(GROUP), nulls_equal=True)
+        .sort(*SERIES, "concentration_um", "plate", "well", nulls_last=True)
+    )
+
+
 def growth_table(
     wells: pl.DataFrame,
     treated: pl.DataFrame,
@@ -34,21 +55,7 @@ def growth_table(
     `wells` and `treated` have for_count. The cells at the start are the mean of the
     line's stressed vehicle wells whose time_h is 0; counts are per field.
     """
-    per_field = pl.col("n_cells") / pl.col("n_fields").clip(lower_bound=1)
-    vehicle = wells.filter(anchor_wells(rules.anchors.senescent), pl.col("for_count"))
-    start = (
-        vehicle.filter(pl.col("time_h") == 0)
-        .group_by("line")
-        .agg(start=per_field.mean())
-    )
-    end = vehicle.group_by(GROUP).agg(vehicle=per_field.mean())
-    points = (
-        treated.filter("for_count", pl.col("time_h") > 0)
-        .with_columns(cells=per_field)
-        .join(start, on="line", nulls_equal=True)
-        .join(end, on=list(GROUP), nulls_equal=True)
-        .sort(*SERIES, "concentration_um", "plate", "well", nulls_last=True)
-    )
+    points = _points(wells, treated, rules)
     empty = pl.DataFrame(schema={k: wells.schema[k] for k in SERIES} | GROWTH_SCHEMA)
     if points.is_empty():
         return empty
