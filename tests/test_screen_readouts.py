@@ -249,7 +249,7 @@ class TestLopac:
         found = table.filter("is_called")
 
         assert found.height > 10
-        assert found["log_count"].min() >= np.log(0.5)  # type: ignore[operator]
+        assert found["log_count"].min() >= np.log(0.5)
         row = compounds.filter(pl.col("compound").str.starts_with("Furamidine"))
         assert "FLUORESCENCE_SUSPECT" in row["flags"][0]
 
