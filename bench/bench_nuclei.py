@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from bench.machine import ROOT, facts
 from bench.nuclei_judged import ByFold, Case, judged
-from bench.nuclei_networks import compared, learnt_after
+from bench.nuclei_networks import compared, learnt_after, ms_per_crop
 from bench.nuclei_recipe import MEMBERS, OTHERS, plan_for, windows_for
 from plates.crop_sets import CropSet
 from screen.baselines import CLASSIFIERS, FEATURES, hand_features
@@ -36,6 +36,7 @@ from screen.evaluation import (
     fit_platt,
     held_out_scores,
 )
+from screen.fitting import fit
 
 DATA = ROOT.parent / "shared" / "data" / "nuclei"
 AREA = FEATURES.index("area")
@@ -176,6 +177,27 @@ def others(nuclei: Nuclei, a: argparse.Namespace) -> Any:
     }
 
 
+def speed(nuclei: Nuclei, a: argparse.Namespace) -> Any:
+    """Milliseconds to score a crop by each network, hardly taught: that takes no longer."""
+    human = nuclei.of("human")
+    fold = auto_folds(human.labels, tuple(human.groups))[COMPARED_FOLD]
+    names = ("network", *OTHERS)
+    seen = {n: windows_for(n, human.pixels, human.features) for n in names}
+    plans = {n: replace(plan_for(n, "human", a.seed), epochs=1) for n in names}
+    modules = {
+        n: fit(seen[n][fold.taught], human.labels[fold.taught], plan).module
+        for n, plan in plans.items()
+    }
+    told = ms_per_crop(modules, seen)
+    return {
+        plans[n].network: {
+            "ms_per_crop": round(ms, 4),
+            "of_sesmo": round(ms / told["sesmo"], 3),
+        }
+        for n, ms in told.items()
+    }
+
+
 def main() -> int:
     """Measure what is asked for and print the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -202,6 +224,8 @@ def main() -> int:
         told["mouse_to_human"] = across(nuclei, mouse, a)
     if "networks" in a.parts:
         told["networks"] = others(nuclei, a)
+    if "speed" in a.parts:
+        told["speed"] = speed(nuclei, a)
     told |= {
         "n_features": len(FEATURES),
         "n_networks": 1 if a.quick else a.networks or MEMBERS,
