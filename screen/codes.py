@@ -253,6 +253,8 @@ BLANK | WARN | COMPLETE | the field is dark and flat against its plate | check l
 BACKGROUND | WARN | COMPLETE | the field's background is far from its plate's | look at the field, and for fluorescence of the compound
 DEBRIS | WARN | COMPLETE | bright or broad structures that are no nuclei cover much of the field | look for dust, crystals and fibres
 BACKGROUND_HIGH | WARN | COMPLETE | the background is far above the vehicle's | look for fluorescence of the compound
+SEG_SUSPECT | WARN | COMPLETE | over 20 times the cells of the plate's wells; the well is left out | look at the segmentation
+VEHICLE_EMPTY | WARN | COMPLETE | vehicle wells of the plate have no cells | look for failed seeding or a dead corner
 COUNT_OUTLIER | WARN | COMPLETE | the cell number is far from the plate's | look at the well
 NOT_SCORED | WARN | PARTIAL | the well has no record yet | run score again
 DENSITY_CONFOUNDED | WARN | COMPLETE | the score of vehicle wells moves with their cell number, so this hit's may too | compare its cell number with the vehicle's, add a seeding titration

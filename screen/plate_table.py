@@ -96,6 +96,12 @@ def _counts(wells: pl.DataFrame) -> Row:
     }
 
 
+def _flags(wells: pl.DataFrame) -> str:
+    """What stands against a plate whose verdict may yet be good."""
+    empty = (pl.col("role") == "vehicle") & (pl.col("status") == "NO_CELLS")
+    return "VEHICLE_EMPTY" if wells.select(empty.any()).item() else ""
+
+
 def _plate_row(
     wells: pl.DataFrame, key: tuple[object, ...], scale: Scale, rules: CallRules
 ) -> Row:
@@ -107,7 +113,7 @@ def _plate_row(
     return (
         dict(zip(GROUP, key, strict=True))
         | _counts(wells)
-        | {"verdict": judged, "reason": reason}
+        | {"verdict": judged, "reason": reason, "flags": _flags(wells)}
         | found.columns
         | {
             "vehicle_count_median": _median(zero, "n_cells"),
@@ -177,6 +183,7 @@ PLATE_SCHEMA: dict[str, Any] = {
     "n_learnt": pl.Int64,
     "verdict": pl.String,
     "reason": pl.String,
+    "flags": pl.String,
     **MEASURE_SCHEMA,
     "vehicle_count_median": pl.Float64,
     "n_healthy": pl.Int64,

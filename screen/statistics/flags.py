@@ -1,4 +1,4 @@
-"""Well flags: few cells, out of focus, bright background, odd counts; each a robust z within one plate."""
+"""Well flags: few cells, out of focus, bright background, odd and impossible counts; each a robust z within one plate."""
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,10 @@ LEFT_OUT = (
     "OUT_OF_FOCUS",
     "BACKGROUND_HIGH",
     "COUNT_OUTLIER",
+    "SEG_SUSPECT",
 )
+SEG_SUSPECT = "SEG_SUSPECT"
+SUSPECT_RATIO = 20.0  # this many times the cells of a plate's wells are no cells
 
 
 def channel_matrix(column: pl.Series) -> Floats:
@@ -80,6 +83,8 @@ def flag_plate(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
             wells["status"], wells["n_cells"], focus, background, count, strict=True
         )
     ]
+    for i in np.flatnonzero(count_ratio(wells) > SUSPECT_RATIO):
+        flags[i].append(SEG_SUSPECT)
     return wells.with_columns(
         pl.Series("focus_z", focus, dtype=pl.Float64).fill_nan(None),
         pl.Series("background_z", background, dtype=pl.Float64).fill_nan(None),
@@ -99,6 +104,19 @@ def _vehicle_count_z(wells: pl.DataFrame) -> Floats:
         log = np.log(counts[chosen] + 0.5)
         z[chosen] = np.nan_to_num(robust_z(log, log))
     return z
+
+
+def count_ratio(wells: pl.DataFrame) -> Floats:
+    """Cells a field over the median of the plate's scored wells, or of its scored vehicle wells where that is more; NaN without."""
+    scored = pl.col("status").is_in(SCORED)
+    cells = pl.col("n_cells") / pl.col("n_fields").clip(lower_bound=1)
+    cells = pl.when(scored).then(cells)
+    # Where most compounds kill, live wells are no mistake: the vehicle says so.
+    usual = pl.max_horizontal(
+        cells.median(), cells.filter(pl.col("role") == "vehicle").median()
+    )
+    ratio = wells.select(pl.when(usual > 0).then(cells / usual)).to_series()
+    return ratio.cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def _flags(

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from screen.groups import AnchorSettings
-from screen.statistics.flags import SCORED
+from screen.statistics.flags import SCORED, SEG_SUSPECT
 from screen.statistics.robust import Floats, mad_sd
 from screen.statistics.rules import CallRules
 
@@ -143,6 +143,7 @@ def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataF
     good = wells.filter(usable(wells)).filter(anchor_wells(rules.anchors.senescent))
     vehicle = good.select(per_field.median()).item() if good.height else None
     measured = pl.col("status").is_in((*SCORED, "NO_CELLS"))
+    measured &= ~pl.col("flags").list.contains(SEG_SUSPECT)
     return wells.with_columns(
         pl.Series("rescue", [_rescue(n, x, scale) for n, x in pairs], dtype=pl.Float64),
         pl.Series(
