@@ -10,7 +10,7 @@ from plates.compounds import Library
 from plates.map_formats import read_map
 from plates.maps import PlateMap
 from plates.problems import InputError, Problem
-from plates.readouts import Readouts
+from plates.readouts import ALIASES, Readouts
 from plates.tables import nearest
 from plates.wells import PlateFormat, Well
 from screen.chemistry import conflicts_of, shortened
@@ -41,6 +41,7 @@ class Imported:
 def imported(settings: ReadoutKeys) -> Imported:
     """Read table, map and library; InputError or Refusal with every problem."""
     columns = dict(_pairs(settings.table_columns, "table_columns"))
+    _refuse_unknown(columns)
     plate_format = PlateFormat.of(settings.n_wells) if settings.n_wells else None
     problems: list[Problem] = []
     table = plate_map = library = None
@@ -82,6 +83,16 @@ def _pairs(entries: Sequence[str], key: str) -> Iterable[tuple[str, str]]:
             remedy = "write NAME:VALUE"
             raise refusal("CFG_VALUE_RANGE", f"call {key}", repr(entry), why, remedy)
         yield name.strip(), value.strip()
+
+
+def _refuse_unknown(columns: Iterable[str]) -> None:
+    for name in columns:
+        if name not in ALIASES:
+            near = nearest(name, ALIASES)
+            why = "a header stands for one of our names"
+            remedy = f"did you mean {near!r}?" if near else "use a name of the list"
+            found = f"{name!r} is none of {', '.join(ALIASES)}"
+            raise refusal("CFG_VALUE_RANGE", "call table_columns", found, why, remedy)
 
 
 def _map(settings: ReadoutKeys, plate_format: PlateFormat | None) -> PlateMap:

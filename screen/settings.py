@@ -182,7 +182,7 @@ class CallSettings:
 
 
 @dataclass
-class CallVerb(CallSettings, ReadoutKeys):
+class CallVerb(ReadoutKeys, CallSettings):
     """Normalise the scores, judge the plates, call and rank the hits.
 
     Reads the records of a scored run, or with table= and map= the read-outs of another

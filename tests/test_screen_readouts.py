@@ -138,6 +138,16 @@ def test_a_table_needs_its_map_and_no_campaign(
         CallVerb(**keys).check()  # type: ignore[arg-type]
 
 
+def test_a_misspelt_name_of_a_column_is_refused(tmp_path: Path) -> None:
+    table, plate_map = screen_files(tmp_path, value=True, cells=True)
+    settings = CallVerb(
+        table=str(table), map=[str(plate_map)], table_columns=["valeu:value"]
+    )
+
+    with pytest.raises(Refusal, match=r"'valeu' is none of .* did you mean 'value'"):
+        call.run(settings)
+
+
 def test_a_plate_that_the_map_lacks_is_refused(tmp_path: Path) -> None:
     table, plate_map = screen_files(tmp_path, value=True, cells=True)
     text = plate_map.read_text(encoding="utf-8").replace("P2,", "P-2,")
