@@ -68,6 +68,7 @@ def render(
         "groups": set_aside(tables.hits),
         "n_compounds": tables.compounds.height,
         "overview": _overview(tables, len(cards)),
+        "has_rescue": tables.compounds["rescue"].is_not_null().any(),
         "cards": cards,
         "remarks": [wording.sentence(r) for r in extras.remarks],
         "n_hits": int(tables.compounds["is_hit"].sum() or 0),

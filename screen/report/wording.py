@@ -45,7 +45,7 @@ CLASSES: dict[str, tuple[str, str]] = {
         "Fluorescence, focus or precipitate disturbs the picture; the score says nothing.",
     ),
     "undecided": ("Undecided", "An effect is there, but its class cannot be told."),
-    "inactive": ("Inactive", "Not told apart from the stressed vehicle."),
+    "inactive": ("Inactive", "Not told apart from the vehicle."),
     "failed": ("Failed", "Too few wells could be used to judge."),
 }
 
