@@ -42,7 +42,8 @@ def judged_by_hand(compounds: pl.DataFrame, verdicts: str) -> pl.DataFrame:
 
     What the statistics say stays as it is; `is_picked` is a hit that nobody rejected,
     or what somebody approved. Stage is primary for what is picked and not said to be
-    further. Raises InputError for lines that name no compound.
+    further, confirmed where `is_confirmed` is there and true. Raises InputError for lines
+    that name no compound.
     """
     if verdicts:
         known = compounds["compound"].unique().to_list()
@@ -68,13 +69,15 @@ def judged_by_hand(compounds: pl.DataFrame, verdicts: str) -> pl.DataFrame:
         .otherwise("is_hit")
     )
     said = pl.when(pl.col("said") != "").then("said")
+    passed = (
+        pl.col("is_confirmed") if "is_confirmed" in joined.columns else pl.lit(False)
+    )
+    found = pl.when(passed).then(pl.lit("confirmed")).otherwise(pl.lit("primary"))
     return (
         joined.with_columns(is_picked=picked)
         .with_columns(
             pl.col("by_hand", "by_hand_reason").fill_null(""),
-            stage=pl.coalesce(
-                said, pl.when("is_picked").then(pl.lit("primary")), pl.lit("")
-            ),
+            stage=pl.coalesce(said, pl.when("is_picked").then(found), pl.lit("")),
         )
         .drop("said")
         .select(*compounds.columns, *COLUMNS)

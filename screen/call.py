@@ -27,6 +27,8 @@ from screen.field_groups import QualitySettings
 from screen.field_table import JudgedFields, judge_fields
 from screen.judgement import Judge, off_axis_doses
 from screen.ledger import headers_of, scores_of
+from screen.orthogonal import orthogonal_words, with_orthogonal
+from screen.orthogonal_settings import orthogonal_of
 from screen.paths import existing_run_dir, run_dir, table_name
 from screen.picks import pick_list
 from screen.preflight import check_writable
@@ -234,6 +236,8 @@ def _written(
     plate_format: PlateFormat,
     inputs: dict[str, str],
 ) -> Outcome:
+    tables = with_orthogonal(tables, settings.orthogonal)
+    inputs = inputs | {o.column: o.file for o in orthogonal_of(settings.orthogonal)}
     compounds = judged_by_hand(tables.compounds, settings.verdicts)
     tables = dataclasses.replace(
         tables, compounds=compounds, picks=pick_list(compounds, tables.hits)
@@ -243,6 +247,7 @@ def _written(
     record_outputs(out, "call", settings, inputs=inputs)
     lines = [
         call_message(tables),
+        *orthogonal_words(tables),
         *hand_words(tables),
         *map(str, turned_plates(tables.plates)),
     ]

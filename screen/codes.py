@@ -225,6 +225,8 @@ PLATE_MISSING | REFUSE | REFUSED | a plate is not on disk | ingest or copy it th
 PLATE_NOT_IMAGED | HOLD | PARTIAL | the map has a plate without images | run again when it is imaged, or take it out of the map
 SCHEMA_UNSUPPORTED | REFUSE | REFUSED | written in another schema | use the version that wrote it
 HAND_TABLE_INVALID | REFUSE | REFUSED | a decision by hand does not fit the screen | correct the line
+ORTHOGONAL_INVALID | REFUSE | REFUSED | a table of another assay does not fit the screen | correct the line
+ORTHOGONAL_FAILED | WARN | COMPLETE | the hit is beyond the limit of another assay | look at its value in that assay
 READOUT_COLUMN_MISSING | REFUSE | REFUSED | the table lacks a column | name it in table_columns
 READOUT_DUPLICATE_WELL | REFUSE | REFUSED | a well has several rows | keep one row a well
 READOUT_MISSING | Q-well | PARTIAL | the table has no number for the well | measure it again, or exclude it

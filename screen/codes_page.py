@@ -13,6 +13,7 @@ _FAMILIES = {
     "TABLE": "Tables",
     "READOUT": "Read-outs of other programs",
     "HAND": "Decisions by hand",
+    "ORTHOGONAL": "Tables of other assays",
     "MAP": "Plate maps",
     "CMPD": "Compounds",
     "IMG": "Images",

@@ -22,6 +22,8 @@ from screen.groups import LockSettings as LockSettings
 from screen.groups import NetworkSettings as NetworkSettings
 from screen.groups import QuarantineSettings as QuarantineSettings
 from screen.ingest_settings import IngestVerb as IngestVerb
+from screen.orthogonal_settings import HELP as ORTHOGONAL_HELP
+from screen.orthogonal_settings import orthogonal_of
 from screen.readout_settings import ReadoutKeys as ReadoutKeys
 from screen.train_settings import TrainVerb as TrainVerb
 from screen.train_settings import TuneVerb as TuneVerb
@@ -168,15 +170,17 @@ class CallSettings:
         " who, when, and stage (primary, confirmed, validated) if known",
         "path",
     )
+    orthogonal: list[str] = key([], ORTHOGONAL_HELP)
     anchors: AnchorsSettings = part(AnchorsSettings, "the two ends of the scale")
     decision: DecisionSettings = part(DecisionSettings, "thresholds of the calls")
     qc: QualitySettings = part(QualitySettings, "which fields can be believed")
     curves: CurveSettings = part(CurveSettings, "curves over doses")
 
     def check(self) -> None:
-        """Raise ValueError when the anchors do not name two kinds of wells, or the
-        limits of a field's quality do not fit together."""
+        """Raise ValueError when the anchors do not name two kinds of wells, the limits
+        of a field's quality do not fit together, or an orthogonal table is not named so."""
         self.anchors.check()
+        orthogonal_of(self.orthogonal)
         self.qc.check()
         self.curves.check()
 
