@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from screen.statistics.decision import Curve
+from screen.statistics.decision import Curve, distances
 from screen.statistics.robust import Floats
 
 INACTIVE = "inactive"
@@ -43,13 +43,7 @@ def log_likelihoods(
 def _log_mean_likelihood(
     curve: Curve, found: Floats, covariance: Floats, tolerance: Floats
 ) -> float:
-    extra = tolerance**2 + curve.tolerance**2
-    a = covariance[0, 0] + extra[:, 0]
-    b = covariance[1, 1] + extra[:, 1]
-    c = covariance[0, 1]
-    determinant = a * b - c * c
-    x, y = (found - curve.points).T
-    distance = (b * x * x - 2 * c * x * y + a * y * y) / determinant
+    distance, determinant = distances(curve, found, covariance, tolerance)
     log = -0.5 * (distance + np.log(determinant)) - np.log(2 * np.pi)
     return float(np.logaddexp.reduce(log) - np.log(log.size))
 

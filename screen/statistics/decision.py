@@ -93,6 +93,20 @@ def class_curves(shares: Shares) -> dict[str, Curve]:
     }
 
 
+def distances(
+    curve: Curve, found: Floats, covariance: Floats, tolerance: Floats
+) -> tuple[Floats, Floats]:
+    """Mahalanobis' squared distance of one dose `found` [2] from every point of a curve,
+    and the determinant of its covariance [2 2] with the tolerances there [point]."""
+    extra = tolerance**2 + curve.tolerance**2
+    a = covariance[0, 0] + extra[:, 0]
+    b = covariance[1, 1] + extra[:, 1]
+    c = covariance[0, 1]
+    determinant = a * b - c * c
+    x, y = (found - curve.points).T
+    return (b * x * x - 2 * c * x * y + a * y * y) / determinant, determinant
+
+
 def curve_cost(
     curve: Curve, found: Floats, covariance: Floats, tolerance: Floats
 ) -> float:
@@ -100,13 +114,8 @@ def curve_cost(
 
     `covariance` [2 2] is the dose's error, `tolerance` [2] the sd that no class explains.
     """
-    extra = tolerance**2 + curve.tolerance**2
-    a = covariance[0, 0] + extra[:, 0]
-    b = covariance[1, 1] + extra[:, 1]
+    distance, determinant = distances(curve, found, covariance, tolerance)
     c = covariance[0, 1]
-    determinant = a * b - c * c
-    x, y = (found - curve.points).T
-    distance = (b * x * x - 2 * c * x * y + a * y * y) / determinant
     plain = (covariance[0, 0] + tolerance[0] ** 2) * (
         covariance[1, 1] + tolerance[1] ** 2
     ) - c * c
