@@ -108,6 +108,7 @@ def _scaled(wells: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         log_count=((pl.col("n_cells") + 0.5) / centre).log(),
         relative_count=pl.col("n_cells") / centre,
         background_z=pl.lit(0.0),
+        n_zero_worth=anchor.sum().over("plate").cast(pl.Float64),
     )
     anchors = wells.group_by("plate", maintain_order=True).agg(
         n_zero=(pl.col("role") == "vehicle").sum().cast(pl.Int64)

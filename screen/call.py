@@ -116,7 +116,7 @@ def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def _hit_table(called: Called, rules: CallRules) -> pl.DataFrame:
-    width = well_half_widths(called.wells, called.anchors, rules.level)
+    width = well_half_widths(called.wells, rules.level)
     wells = called.wells
     if "excluded" not in wells.columns:
         wells = wells.with_columns(excluded=pl.lit(None, dtype=pl.String))

@@ -211,14 +211,14 @@ def _toxic_somewhere(
 
 
 def ranked(table: pl.DataFrame) -> pl.DataFrame:
-    """Hits first by the lower bound of their posterior effect, then the rest by q and effect; ties by name, so the order never depends on the input's."""
-    effect = pl.coalesce("rescue", "robust_z")
+    """Hits first by the lower bound of their posterior effect, then the rest from the surest wanted effect to the surest unwanted one; ties by name, so the order never depends on the input's."""
+    effect = pl.coalesce("rescue", "robust_z", "posterior")
     bound = pl.when("is_hit").then(-pl.col("posterior_low"))
     ordered = table.sort(
         ~pl.col("is_hit"),
         bound,
         pl.col("q_rescue"),
-        pl.col("q"),
+        pl.when(effect > 0).then("p").otherwise(2 - pl.col("p")),
         -effect,
         *UNIT,
         nulls_last=True,

@@ -71,14 +71,16 @@ def best_dose(part: list[DoseRow], rules: CallRules) -> DoseRow:
 
 
 def telling_dose(part: list[DoseRow], judge: Judge) -> DoseRow:
-    """The dose that speaks for a compound; where cell numbers are all there is, the one
-    whose number is the surest to differ."""
-    if not judge.counts_only:
+    """The dose that speaks for a compound; without a rescue to look for, the one whose
+    score, or number of cells where that is all there is, is the surest to differ."""
+    if judge.on_rescue_scale:
         return best_dose(part, judge.rules)
+    t = "t_count" if judge.counts_only else "t"
 
-    def weight(row: DoseRow) -> tuple[float, float]:
-        t = row["t_count"]
-        return abs(t) if t is not None else -np.inf, row["concentration_um"] or 0.0
+    def weight(row: DoseRow) -> tuple[bool, bool, float, float]:
+        live = judge.counts_only or not _lost(row, judge.rules)
+        size = abs(row[t]) if row[t] is not None else -np.inf
+        return row[t] is not None, live, size, row["concentration_um"] or 0.0
 
     return max(part, key=weight)
 

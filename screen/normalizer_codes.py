@@ -5,8 +5,9 @@ NORMALIZER_CODES = """
 HIT_SHARE_HIGH | WARN | COMPLETE | more samples of the plate may be active than a correction by samples bears | scatter vehicle wells, or decision.normalizer=auto
 DOSE_ALIASED | WARN | COMPLETE | doses follow rows or columns, so a positional correction would erase the dose effect | randomise doses over the plate
 CONTROLS_NOT_SCATTERED | WARN | COMPLETE | the vehicle wells do not cover the plate, so they tell no surface over it | scatter twelve vehicle wells or more
-PLACE_EFFECT_NONE | WARN | COMPLETE | the vehicle wells show no surface that would be worth its own error | none needed
+PLACE_EFFECT_NONE | WARN | COMPLETE | the plates show no effect of place that would be worth its own error | none needed
 LAYOUT_FIXED | WARN | COMPLETE | treatments keep their places on all plates, so a place cannot be told from its treatment | lay replicate plates out anew
+MAPS_FEW | WARN | COMPLETE | fewer than six layouts of samples tell what rows and columns read on all plates | lay samples out anew on replicate plates
 PLATES_FEW | WARN | COMPLETE | fewer plates than well correction learns from | give six plates of a line and time or more
 CONTROL_PLATE_NONE | WARN | COMPLETE | no plate holds vehicle alone | add a control plate
 COUNT_UNRELATED | WARN | COMPLETE | the score of vehicle wells does not move with their cell number | none needed

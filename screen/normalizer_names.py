@@ -12,6 +12,7 @@ NORMALIZERS = (
     "surface",
     "loess",
     "well_correction",
+    "places",
     "control_plate",
     "count_regression",
 )

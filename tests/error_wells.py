@@ -116,6 +116,7 @@ def _plate(
             "networks": [["fold0"]] * n,
             "flags": pl.Series([[]] * n, dtype=pl.List(pl.String)),
             "n_cells": [200] * n,
+            "n_zero_worth": [float(n_vehicle)] * n,
             "effect": effect,
             "robust_z": effect,
             "log_count": count,

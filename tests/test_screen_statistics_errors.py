@@ -300,7 +300,7 @@ def test_the_interval_of_a_well_carries_its_plates_anchor() -> None:
     drawn = draw(Design(n_vehicle=40), np.random.default_rng(9))
     wells, noise = with_errors(drawn.wells, RULES)
     assert noise is not None
-    half = well_half_widths(wells, drawn.anchors, 0.95)[0]
+    half = well_half_widths(wells, 0.95)[0]
     plain = stats.t.ppf(0.975, noise.df) * noise.sd_vehicle
     assert 1.0 < half / plain < 1.35
 

@@ -1,7 +1,7 @@
 """The error model of a screen: how far vehicle wells stray on their plates, what stays with a place, and what replicates add."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -124,6 +124,7 @@ class Quantity:
     vehicle: Codes  # indices
     treated: Codes  # indices
     dose: Codes  # of each treated well
+    n_zero: Floats  # [plate] wells that its zero is worth
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def error_model(q: Quantity, places: Places) -> Fitted | None:
     scaled = rest / np.sqrt(spread.by_plate[plate])
     position = position_spread(scaled, places.mapped[q.vehicle], plate)
     variance = well_variance(spread, places.plate, q.sampling)
+    places = replace(places, n_zero=q.n_zero)
     wells = wells_of(q.values, variance, spread, places, q.treated, q.dose)
     n_doses = int(q.dose.max(initial=-1)) + 1
     replicates = _replicates(wells, position.share, n_doses, spread.df)
@@ -191,7 +193,9 @@ def wells_of(
     )
 
 
-def _quantity(wells: pl.DataFrame, column: str, rules: CallRules) -> Quantity:
+def _quantity(
+    wells: pl.DataFrame, column: str, places: Places, rules: CallRules
+) -> Quantity:
     values = numbers(wells, column)
     known = usable(wells).to_numpy() & np.isfinite(values)
     vehicle = wells.select(anchor_wells(rules.anchors.senescent)).to_series().to_numpy()
@@ -202,7 +206,9 @@ def _quantity(wells: pl.DataFrame, column: str, rules: CallRules) -> Quantity:
         if column == "effect"
         else 1.0 / (numbers(wells, "n_cells") + 0.5)
     )
-    return Quantity(values, sampling, np.flatnonzero(known & vehicle), rows, dose)
+    n_zero = places.n_worth if column == "effect" else places.n_zero
+    at = np.flatnonzero(known & vehicle)
+    return Quantity(values, sampling, at, rows, dose, n_zero)
 
 
 def with_errors(
@@ -216,7 +222,7 @@ def with_errors(
     columns: dict[str, Floats] = {}
     fits: dict[str, Fitted | None] = {}
     for name, column in (("effect", "effect"), ("count", "log_count")):
-        found = error_model(_quantity(wells, column, rules), places)
+        found = error_model(_quantity(wells, column, places, rules), places)
         nothing = np.full(wells.height, np.nan)
         columns |= dict.fromkeys([f"{name}_{c}" for c in ERRORS], nothing)
         if found is not None:

@@ -1,6 +1,6 @@
 """The rescue scale: per plate and network, 0 is the stressed vehicle and 1 the unstressed one, as medians of kept wells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -9,6 +9,7 @@ from screen.groups import AnchorSettings
 from screen.statistics.flags import SCORED, SEG_SUSPECT
 from screen.statistics.robust import Floats, mad_sd
 from screen.statistics.rules import CallRules
+from screen.statistics.shared_scales import Shared, shared_levels, stacked
 
 GROUP = ("plate", "line", "time_h")
 NORMALIZED = "normalized"  # corrected scores beside `score`, where there are any
@@ -32,11 +33,13 @@ class Scale:
     reason: str
     n_zero: int
     n_one: int
+    n_worth: float  # vehicle wells that the zero is worth, with what other plates add
     zero: dict[str, float]
     one: dict[str, float]
     z_centre: dict[str, float]
     z_spread: dict[str, float]
     z_reference: str
+    levels: dict[str, tuple[float, ...]]  # of each network: rows of `Levels`
 
 
 def usable(wells: pl.DataFrame) -> pl.Series:
@@ -81,11 +84,63 @@ def group_scale(wells: pl.DataFrame, rules: CallRules) -> Scale:
         reason=_reason(zero, one, rules.direction),
         n_zero=zero_wells.height,
         n_one=one_wells.height,
+        n_worth=float(zero_wells.height),
         zero={k: float(np.median(v)) for k, v in zero.items()},
         one={k: float(np.median(v)) for k, v in one.items()},
         z_centre={k: float(np.median(v)) for k, v in reference.items()},
         z_spread={k: s for k, s in spread.items() if s > 0},
         z_reference="senescent anchors" if zero else "treatment wells",
+        levels=_levels(zero, _by_network(good.filter(_samples(rules)))),
+    )
+
+
+def _samples(rules: CallRules) -> pl.Expr:
+    """Mask of the treatment wells on the cells of the stressed vehicle."""
+    state = rules.anchors.senescent.state
+    treated = pl.col("role") == "treatment"
+    return treated & (pl.col("state") == state) if state else treated
+
+
+def _levels(
+    zero: dict[str, Floats], samples: dict[str, Floats]
+) -> dict[str, tuple[float, ...]]:
+    none = np.full(1, np.nan)
+    return {
+        k: tuple(
+            float(x)
+            for v in (values, samples.get(k, none))
+            for x in (np.median(v), mad_sd(v), v.size)
+        )
+        for k, values in zero.items()
+    }
+
+
+def share_scales(scales: list[Scale]) -> list[Scale]:
+    """The scales of one line and time, their zeros and z spreads made surer by each other."""
+    found: dict[str, tuple[list[int], Shared]] = {}
+    for k in sorted({k for s in scales for k in s.levels}):
+        at = [i for i, s in enumerate(scales) if k in s.levels]
+        found[k] = at, shared_levels(stacked([scales[i].levels[k] for i in at]))
+    for k, (at, shared) in found.items():
+        for i, zero, spread, worth in zip(
+            at, shared.level, shared.spread, shared.n_worth, strict=True
+        ):
+            scales[i] = _with_shared(scales[i], k, zero, spread, worth)
+    return scales
+
+
+def _with_shared(
+    scale: Scale, network: str, zero: float, spread: float, worth: float
+) -> Scale:
+    """One network's zero and spread replaced; the least sure network says what a zero is worth."""
+    gain = worth / scale.levels[network][2]
+    before = scale.n_worth / max(scale.n_zero, 1)
+    return replace(
+        scale,
+        n_worth=scale.n_zero * (gain if before == 1 else min(gain, before)),
+        zero=scale.zero | {network: float(zero)},
+        z_centre=scale.z_centre | {network: float(zero)},
+        z_spread=scale.z_spread | ({network: float(spread)} if spread > 0 else {}),
     )
 
 
@@ -145,6 +200,7 @@ def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataF
     measured = pl.col("status").is_in((*SCORED, "NO_CELLS"))
     measured &= ~pl.col("flags").list.contains(SEG_SUSPECT)
     return wells.with_columns(
+        pl.lit(max(scale.n_worth, 1.0)).alias("n_zero_worth"),
         pl.Series("rescue", [_rescue(n, x, scale) for n, x in pairs], dtype=pl.Float64),
         pl.Series(
             "robust_z",
@@ -170,10 +226,19 @@ def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataF
 def scale_wells(
     wells: pl.DataFrame, rules: CallRules
 ) -> tuple[pl.DataFrame, list[tuple[tuple[object, ...], Scale]]]:
-    """Every group on its own scale, and the scales by group (plate, line, time_h)."""
-    parts, scales = [], []
-    for key, part in wells.group_by(GROUP, maintain_order=True):
-        scale = group_scale(part, rules)
-        scales.append((tuple(key), scale))
-        parts.append(scale_group(part, scale, rules))
-    return pl.concat(parts), scales
+    """Every group on its own scale, made surer by the other plates of its line and time, and the scales by group (plate, line, time_h)."""
+    groups = [
+        (tuple(key), part) for key, part in wells.group_by(GROUP, maintain_order=True)
+    ]
+    scales = [group_scale(part, rules) for _, part in groups]
+    for line in dict.fromkeys(key[1:] for key, _ in groups):
+        at = [i for i, (key, _) in enumerate(groups) if key[1:] == line]
+        shared = share_scales([scales[i] for i in at])
+        for i, scale in zip(at, shared, strict=True):
+            scales[i] = scale
+    parts = [
+        scale_group(part, scale, rules)
+        for (_, part), scale in zip(groups, scales, strict=True)
+    ]
+    keys = [key for key, _ in groups]
+    return pl.concat(parts), list(zip(keys, scales, strict=True))

@@ -207,9 +207,12 @@ def _wells(wells: pl.DataFrame, prefix: str, column: str) -> Wells:
     known = np.isfinite(plate_variance)
     plate_variance = np.where(known, plate_variance, 1.0)
     variance = np.where(known, variance, 1.0)
-    n_zero, n_one = (numbers(wells, c) for c in ("n_zero", "n_one"))
+    is_effect = prefix == "effect"
+    n_zero, n_one = (
+        numbers(wells, c) for c in ("n_zero_worth" if is_effect else "n_zero", "n_one")
+    )
     # Only the cells' number weighs: a plate's variance is itself an estimate.
-    weights = plate_variance / variance if prefix == "effect" else np.ones(known.size)
+    weights = plate_variance / variance if is_effect else np.ones(known.size)
     return Wells(
         values=numbers(wells, column),
         weights=weights,
@@ -223,23 +226,13 @@ def _wells(wells: pl.DataFrame, prefix: str, column: str) -> Wells:
     )
 
 
-def well_half_widths(
-    wells: pl.DataFrame, anchors: pl.DataFrame, level: float
-) -> pl.Series:
+def well_half_widths(wells: pl.DataFrame, level: float) -> pl.Series:
     """Half width of the interval of every well's effect, from its own variance and its plate's anchor; null without an error model."""
-    placed = wells.join(
-        anchors.select(*GROUP, "n_zero"),
-        on=list(GROUP),
-        how="left",
-        nulls_equal=True,
-        validate="m:1",
-        maintain_order="left",
-    )
-    zero = median_variance(placed["n_zero"].fill_null(1).to_numpy())
+    zero = median_variance(numbers(wells, "n_zero_worth"))
     half = well_half_width(
-        numbers(placed, "effect_variance"),
-        numbers(placed, "effect_plate_variance") * zero,
-        numbers(placed, "effect_df"),
+        numbers(wells, "effect_variance"),
+        numbers(wells, "effect_plate_variance") * zero,
+        numbers(wells, "effect_df"),
         level,
     )
     return pl.Series("half_width", half, dtype=pl.Float64).fill_nan(None)

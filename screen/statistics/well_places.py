@@ -26,6 +26,7 @@ class Places:
     mapped: Codes  # place on a map
     place: Codes  # row and column, whatever the map
     n_zero: Floats  # [plate] wells behind the stressed anchor
+    n_worth: Floats  # [plate] wells that the effect's zero is worth
     n_one: Floats  # [plate]
 
 
@@ -48,4 +49,7 @@ def places_of(wells: pl.DataFrame, rules: CallRules) -> Places:
         np.maximum(np.bincount(plate[a], minlength=n_plates), 1.0) for a in anchors
     )
     place = codes(wells, "row", "column")
-    return Places(plate, n_plates, map_places(wells), place, n_zero, n_one)
+    worth = np.ones(n_plates)
+    worth[plate] = numbers(wells, "n_zero_worth")
+    mapped = map_places(wells)
+    return Places(plate, n_plates, mapped, place, n_zero, worth, n_one)

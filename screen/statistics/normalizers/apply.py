@@ -9,6 +9,7 @@ import numpy as np
 
 from screen.statistics.normalizers.assumptions import HIT_SHARE_MAX, no_surface_effect
 from screen.statistics.normalizers.automatic import automatic
+from screen.statistics.normalizers.common_places import freed
 from screen.statistics.normalizers.facts import PlateFacts, plate_facts, screen_facts
 from screen.statistics.normalizers.grid import PlateGrid
 from screen.statistics.normalizers.methods import METHODS
@@ -39,8 +40,12 @@ def normalize(name: str, plates: Sequence[PlateGrid]) -> list[Normalized]:
     if name not in NAMES:
         raise ValueError(f"no normaliser {name}; there are {', '.join(NAMES)}")
     screen = screen_facts(plates)
-    facts = [plate_facts(plate, screen) for plate in plates]
     made: dict[str, list[Floats]] = {}
+    if name == AUTO and screen.places.found:
+        # What all plates share is known best, and goes first: a plate's own comes on top.
+        plates = [freed(plate, screen.places) for plate in plates]
+        made["places"] = [plate.values for plate in plates]
+    facts = [plate_facts(plate, screen) for plate in plates]
 
     def scores(method: str, i: int) -> Floats:
         if method not in made:
@@ -101,6 +106,7 @@ def _detail(code: str, facts: PlateFacts) -> str:
         "CONTROLS_NOT_SCATTERED": f"{facts.n_vehicle} vehicle wells, layout {facts.layout}",
         "LAYOUT_FIXED": f"{screen.fixed_share:.0%} of the places keep their treatment",
         "PLATES_FEW": f"{screen.n_plates} plates",
+        "MAPS_FEW": f"{screen.places.n_maps} different maps",
         "COUNT_UNRELATED": f"t {screen.count_slope.t:.1f}",
         "SCALE_COLLAPSED": f"window of {facts.window:.1f} errors",
         "CONTROL_NEAR_ZERO": f"{facts.centre:.1f} errors from 0",

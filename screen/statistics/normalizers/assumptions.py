@@ -82,6 +82,11 @@ def no_places(facts: PlateFacts) -> Codes:
     return few + fixed + dose_aliased(facts) + many_hits(facts) + no_spread(facts)
 
 
+def no_common_places(facts: PlateFacts) -> Codes:
+    """Six maps of samples in no line's order, and lines that read alike on all of them."""
+    return facts.screen.places.codes
+
+
 def no_control_plate(facts: PlateFacts) -> Codes:
     """A plate of vehicle wells, and wells on this plate that tell its measure of the bias."""
     none = _if(facts.screen.n_control_plates == 0, "CONTROL_PLATE_NONE")

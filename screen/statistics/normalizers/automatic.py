@@ -16,7 +16,7 @@ LEAST_BY_LINES = 0.25
 
 
 def automatic(plate: PlateGrid, facts: PlateFacts) -> tuple[str, str]:
-    """(method, why) for one plate: surface, b_score or rescue.
+    """(method, why) for one plate, freed of what all plates share: surface, b_score, places or rescue.
 
     Values are left alone unless the data of this very plate show an effect of place
     at p <= 0.001 that holds a quarter of the variance: a correction always adds the
@@ -26,12 +26,17 @@ def automatic(plate: PlateGrid, facts: PlateFacts) -> tuple[str, str]:
     if not no_surface(facts) + no_surface_effect(facts):
         gain = facts.surface.share
         return "surface", f"a surface takes {gain:.0%} of the vehicle's variance"
+    places = facts.screen.places
+    alone, why = ("places", "") if places.found else ("rescue", "")
+    if places.found:
+        why = f"rows and columns of {places.n_maps} maps hold {places.share:.0%} of the samples' variance"
     share = line_share(plate)
     if share < LEAST_BY_LINES:
-        return "rescue", ""
+        return alone, why
     refused = no_polish(facts)
     if refused:
-        return "rescue", f"rows and columns left in: {', '.join(refused)}"
+        left = f"rows and columns of its own left in: {', '.join(refused)}"
+        return alone, "; ".join(filter(None, [why, left]))
     return "b_score", f"rows and columns hold {share:.0%} of the samples' variance"
 
 

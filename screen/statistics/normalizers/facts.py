@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from screen.statistics.normalizers.common_places import CommonPlaces, common_places
 from screen.statistics.normalizers.control_plate import is_control_plate
 from screen.statistics.normalizers.count_regression import CountSlope, count_slope
 from screen.statistics.normalizers.dose_alias import DoseAlias, dose_alias
@@ -28,6 +29,7 @@ class ScreenFacts:
     n_control_plates: int
     fixed_share: float
     count_slope: CountSlope
+    places: CommonPlaces
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def screen_facts(plates: Sequence[PlateGrid]) -> ScreenFacts:
         n_control_plates=sum(map(is_control_plate, plates)),
         fixed_share=fixed_share(plates),
         count_slope=count_slope(plates),
+        places=common_places(plates),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from screen.statistics.normalizers import assumptions as need
 from screen.statistics.normalizers import scales
+from screen.statistics.normalizers.common_places import common_places, freed
 from screen.statistics.normalizers.control_plate import control_plate_regression
 from screen.statistics.normalizers.count_regression import count_regression
 from screen.statistics.normalizers.facts import PlateFacts
@@ -32,6 +33,12 @@ def _each(score: Callable[[PlateGrid], Floats]) -> Apply:
     return lambda plates: [score(plate) for plate in plates]
 
 
+def _places(plates: Sequence[PlateGrid]) -> list[Floats]:
+    """The values of all plates less what their places read on every one."""
+    found = common_places(plates)
+    return [freed(plate, found).values for plate in plates]
+
+
 _Z = ("null_z", "robust_z")
 
 METHODS: dict[str, Method] = {
@@ -47,6 +54,7 @@ METHODS: dict[str, Method] = {
     "surface": Method(_each(surface_score), need.no_surface, _Z),
     "loess": Method(_each(loess_score), need.no_surface, _Z),
     "well_correction": Method(well_correction, need.no_places, ("surface", *_Z)),
+    "places": Method(_places, need.no_common_places, _Z),
     "control_plate": Method(
         control_plate_regression, need.no_control_plate, ("surface", *_Z)
     ),
