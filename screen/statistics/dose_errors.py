@@ -52,6 +52,7 @@ class Means:
     df: Floats
     sd: Floats  # between the replicates, plain
     n: Floats
+    peak: Floats  # fourth cumulant for an excess kurtosis of 1
 
     def variance(self) -> Floats:
         """Of the mean under no effect."""
@@ -181,6 +182,8 @@ def dose_means(
         df=np.where(own_df > 0, own_df, np.minimum(plate_df, total_df)),
         sd=np.where(n > 1, sd, np.nan),
         n=n,
+        peak=totals(d, part**2, n_doses)
+        * (own / np.where(some, totals(d, part, n_doses), 1.0)) ** 2,
     )
 
 
@@ -198,6 +201,7 @@ class Shift:
     t: Floats
     df: Floats
     rho: Floats
+    tail: Floats  # excess kurtosis for wells of 1
 
 
 def unit_shift(
@@ -221,7 +225,12 @@ def unit_shift(
         df = m / totals(unit, np.where(known, 1 / means.df, 0.0), n_units)
         rho = np.where(m > 1, (variance - m) / (m * (m - 1)), 0.0)
         df = with_place_df(df, own + zero, kept, place_df)
+        peak = totals(unit, np.where(known, means.peak / se**4, 0.0), n_units)
+        tail = peak / variance**2
     some = m > 0
     return Shift(
-        np.where(some, t, np.nan), np.where(some, df, np.nan), np.clip(rho, 0.0, 0.95)
+        np.where(some, t, np.nan),
+        np.where(some, df, np.nan),
+        np.clip(rho, 0.0, 0.95),
+        np.where(some, tail, np.nan),
     )

@@ -2,13 +2,15 @@
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from screen.statistics.dose_family import family_p
 from screen.statistics.noise import UNIT, Noise
-from screen.statistics.rates import stouffer_p, two_sided_p
+from screen.statistics.rates import stouffer_p
 from screen.statistics.robust import Floats
+from screen.statistics.tails import tailed_p, tailed_quantile
 from screen.statistics.well_places import numbers
+
+SHIFT = ("t_shift", "df_shift", "tail_shift", "rho")
 
 
 def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.DataFrame:
@@ -28,20 +30,22 @@ def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.Dat
             "se_log_count",
             "se_moved_count",
             "df_count",
+            "tail",
+            "tail_count",
         )
     }
     t = _ratio(found["effect"], found["se_null"])
     tc = _ratio(found["log_count"], found["se_log_count"])
-    df = found["df"]
-    half = special.stdtrit(df, (1 + level) / 2) * found["se"]
+    shape, shape_count = ((found[f"df{s}"], found[f"tail{s}"]) for s in ("", "_count"))
+    half = tailed_quantile(*shape, level) * found["se"]
     new = {
         "t": t,
-        "p": two_sided_p(t, df),
+        "p": tailed_p(t, *shape),
         "t_count": tc,
-        "p_count": two_sided_p(tc, found["df_count"]),
-        "p_moved": two_sided_p(_ratio(found["effect"], found["se_moved"]), df),
-        "p_moved_count": two_sided_p(
-            _ratio(found["log_count"], found["se_moved_count"]), found["df_count"]
+        "p_count": tailed_p(tc, *shape_count),
+        "p_moved": tailed_p(_ratio(found["effect"], found["se_moved"]), *shape),
+        "p_moved_count": tailed_p(
+            _ratio(found["log_count"], found["se_moved_count"]), *shape_count
         ),
         "low": found["effect"] - half,
         "high": found["effect"] + half,
@@ -75,7 +79,7 @@ def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
     correlation that the plates' shared controls give the doses.
     """
     shifts = {"p": "", "p_count": "_count"}
-    first = [f"{c}{s}" for s in shifts.values() for c in ("t_shift", "df_shift", "rho")]
+    first = [f"{c}{s}" for s in shifts.values() for c in SHIFT]
     table = doses.group_by(UNIT, maintain_order=True).agg(
         *(pl.col(c).first() for c in first),
         *(pl.col(p).drop_nulls().min().alias(f"least_{p}") for p in shifts),
@@ -100,5 +104,6 @@ def _unit_p(table: pl.DataFrame, p: str, suffix: str) -> Floats:
             f"rho{suffix}",
         )
     )
-    shift = np.where(n > 1, two_sided_p(t, df), np.nan)
+    tail = numbers(table, f"tail_shift{suffix}")
+    shift = np.where(n > 1, tailed_p(t, df, tail), np.nan)
     return family_p(np.fmin(least, shift), n, rho)

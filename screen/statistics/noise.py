@@ -19,6 +19,7 @@ from screen.statistics.normalize import GROUP, anchor_wells, usable
 from screen.statistics.position import Codes, PositionSpread, position_spread
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
+from screen.statistics.tails import excess_kurtosis
 from screen.statistics.well_errors import (
     Spread,
     centred,
@@ -51,6 +52,7 @@ class ErrorModel:
     replicate_found: float  # as found, towards which own spreads are moderated
     replicate_prior_df: float | None
     replicate_df: float  # 0 where there are too few replicates
+    kurtosis: float = 0.0  # excess, of a vehicle well about its plate
 
     @property
     def replicates(self) -> Replicates:
@@ -140,7 +142,8 @@ def error_model(q: Quantity, places: Places) -> Fitted | None:
     """Fit the vehicle wells' spread, what stays with places, and the replicates; None with too few wells or no spread."""
     plate = places.plate[q.vehicle]
     values, sampling = q.values[q.vehicle], q.sampling[q.vehicle]
-    spread = vehicle_spread(values, plate, places.n_plates, sampling)
+    kurtosis = excess_kurtosis(values, plate)
+    spread = vehicle_spread(values, plate, places.n_plates, sampling, kurtosis)
     if spread is None or spread.pooled <= 0:
         return None
     rest, _ = centred(values, plate, places.n_plates)
@@ -161,6 +164,7 @@ def error_model(q: Quantity, places: Places) -> Fitted | None:
         replicate_found=replicates.found,
         replicate_prior_df=_finite(replicates.df),
         replicate_df=replicates.total_df,
+        kurtosis=kurtosis,
     )
     return Fitted(model, spread, variance)
 

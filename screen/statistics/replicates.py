@@ -171,6 +171,7 @@ def _columns(wells: pl.DataFrame, q: _Quantity, unit: Codes) -> dict[str, Floats
     model = q.model
     share = model.position.share if model else 0.0
     replicates = model.replicates if model else NO_REPLICATES
+    kurtosis = model.kurtosis if model else 0.0
     own = _wells(wells, "effect" if q.suffix == "" else "count", q.column)
     means = dose_means(own, share, replicates, unit.size, model.df if model else 1.0)
     found = {q.column: means.mean}
@@ -193,6 +194,8 @@ def _columns(wells: pl.DataFrame, q: _Quantity, unit: Codes) -> dict[str, Floats
         "t_shift": shift.t[unit],
         "df_shift": shift.df[unit],
         "rho": shift.rho[unit],
+        "tail": kurtosis * means.peak / means.variance() ** 2,
+        "tail_shift": kurtosis * shift.tail[unit],
     }
     nothing = np.full(unit.size, np.nan)
     return found | {

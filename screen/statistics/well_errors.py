@@ -8,6 +8,7 @@ from scipy import special
 from screen.statistics.moderated import Prior, fit_prior, posterior_variance
 from screen.statistics.position import Codes
 from screen.statistics.robust import Floats
+from screen.statistics.tails import variance_df
 
 MIN_DF = 3.0
 
@@ -42,22 +43,29 @@ def centred(values: Floats, group: Codes, n_groups: int) -> tuple[Floats, Floats
 
 
 def vehicle_spread(
-    values: Floats, plate: Codes, n_plates: int, sampling: Floats | None = None
+    values: Floats,
+    plate: Codes,
+    n_plates: int,
+    sampling: Floats | None = None,
+    kurtosis: float = 0.0,
 ) -> Spread | None:
     """Spread of vehicle wells: values [w] with plate numbers [w]; `sampling` [w] is each well's cell sampling variance.
+
+    Variances of wells with an excess `kurtosis` are less sure than those of normal ones.
 
     None below 3 degrees of freedom.
     """
     known = np.isfinite(values)
     rest, n = centred(values[known], plate[known], n_plates)
-    df = np.maximum(n - 1, 0.0)
-    total = float(df.sum())
-    if total < MIN_DF:
+    plain = np.maximum(n - 1, 0.0)
+    if plain.sum() < MIN_DF:
         return None
     squares = totals(plate[known], rest**2, n_plates)
-    pooled = float(squares.sum() / total)
+    pooled = float(squares.sum() / plain.sum())
     with np.errstate(divide="ignore", invalid="ignore"):
-        variances = np.where(df > 0, squares / df, np.nan)
+        variances = np.where(plain > 0, squares / plain, np.nan)
+    df = variance_df(n, kurtosis)
+    total = float(df.sum())
     prior = fit_prior(variances, df)
     # Without a prior of its own the pool is the better of the two estimates.
     prior = prior if np.isfinite(prior.df) else Prior(pooled, prior.df)

@@ -11,11 +11,13 @@ from screen.statistics.normalizers.dose_alias import dose_alias, explained
 from screen.statistics.normalizers.grid import Bools, Ids, PlateGrid
 from screen.statistics.normalizers.hit_share import hit_share
 from screen.statistics.normalizers.layout import fixed_share
+from screen.statistics.normalizers.polish import median_polish
 from screen.statistics.normalizers.spread import robust_spread
 from screen.statistics.robust import Floats
 
 MIN_MAPS = 6  # different layouts of samples that tell places from compounds
 MIN_SAMPLES = 24  # on a plate, to know its bulk
+POLISH_ROUNDS = 3
 BULK = 3.0  # sds of the samples within which a well tells of its place
 MIN_IN_LINE = 3  # places of samples that tell their line
 FIXED_MAX = 0.1
@@ -69,8 +71,10 @@ def freed(plate: PlateGrid, places: CommonPlaces) -> PlateGrid:
 
 
 def _spread(plate: PlateGrid) -> float:
+    """Of the samples within their rows and columns: a slope of one plate must not magnify what all share."""
     known = plate.treated if plate.treated.sum() >= MIN_SAMPLES else plate.vehicle
-    return robust_spread(plate.values[known]).value
+    rest = median_polish(np.where(known, plate.values, np.nan), POLISH_ROUNDS).residuals
+    return robust_spread(rest[known]).value
 
 
 def _refusals(plates: Sequence[PlateGrid], n_maps: int) -> tuple[str, ...]:
