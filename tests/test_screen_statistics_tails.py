@@ -27,8 +27,11 @@ def test_kurtosis_of_small_plates_has_no_bias(n: int) -> None:
     plate = np.repeat(np.arange(40_000 // n), n)
     spread = rng.uniform(0.8, 1.25, plate.max() + 1)[plate]
     level = rng.normal(size=plate.max() + 1)[plate]
-    found = excess_kurtosis(rng.logistic(size=plate.size) * spread + level, plate)
-    assert found == pytest.approx(1.2, abs=0.15)
+    found = [
+        excess_kurtosis(rng.logistic(size=plate.size) * spread + level, plate)
+        for _ in range(5)
+    ]
+    assert np.mean(found) == pytest.approx(1.2, abs=0.12)
 
 
 def test_normal_noise_has_none() -> None:
