@@ -1,6 +1,6 @@
 """Every bar of the screening statistics with its figure, from the parts that measure them.
 
-Usage: python bench/bench_statistics.py [--quick] [--seed 0] [--parts quality normalise tests calls screens].
+Usage: python bench/bench_statistics.py [--quick] [--seed 0] [--parts quality normalise tests position calls screens].
 Simulated plates have known truth; real ones are read from ../shared/data. The last line is
 one JSON object with one key a bar: its figure, its n and what is asked for.
 """
@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import (
     statistics_calls,
     statistics_normalise,
+    statistics_position,
     statistics_quality,
     statistics_screens,
     statistics_tests,
@@ -31,6 +32,7 @@ PARTS: dict[str, Figures] = {
     "quality": statistics_quality.figures,
     "normalise": statistics_normalise.figures,
     "tests": statistics_tests.figures,
+    "position": statistics_position.figures,
     "calls": statistics_calls.figures,
     "screens": statistics_screens.figures,
 }

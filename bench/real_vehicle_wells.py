@@ -74,15 +74,20 @@ def pseudo_screens(wells: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataF
     The wells are scaled by the plates' remaining vehicle wells, so a pseudo-compound
     never takes part in its own scale or in any estimate of spread.
     """
-    vehicle = wells.filter(pl.col("sample").is_null())
-    places = vehicle.select("row", "column").unique().sort("row", "column")
-    halves = places.with_row_index("half").with_columns(pl.col("half") % 2)
-    wells = wells.join(halves, on=["row", "column"], how="left", maintain_order="left")
+    wells = vehicle_halves(wells)
     for name in wells["map"].unique().sort():
         for half in (0, 1):
             tested = (pl.col("map") == name) & (pl.col("half") == half)
             tested = (tested & pl.col("sample").is_null()).fill_null(False)
             yield _scaled(wells.with_columns(tested=tested))
+
+
+def vehicle_halves(wells: pl.DataFrame) -> pl.DataFrame:
+    """The wells with `half`, 0 or 1 by turns over the places that vehicle wells lie at; null elsewhere."""
+    vehicle = wells.filter(pl.col("sample").is_null())
+    places = vehicle.select("row", "column").unique().sort("row", "column")
+    halves = places.with_row_index("half").with_columns(pl.col("half") % 2)
+    return wells.join(halves, on=["row", "column"], how="left", maintain_order="left")
 
 
 def _scaled(wells: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

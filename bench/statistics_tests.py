@@ -1,8 +1,8 @@
-"""How honest the tests of `call` are: well intervals, null calibration, false discoveries, and what position can fake.
+"""How honest the tests of `call` are: well intervals, null calibration and false discoveries.
 
 Usage: python bench/statistics_tests.py [--seed 0] [--quick]. Virtual plates have known
 spread, places and effects and go through the very functions that `call` uses; the real
-vehicle wells are those of lopac_screen and repurposing_screen. Prints one JSON object,
+vehicle wells are those of lopac_screen. Prints one JSON object,
 a key a bar.
 """
 
@@ -21,13 +21,7 @@ import polars as pl
 from scipy import stats
 
 from bench.machine import facts
-from bench.real_vehicle_wells import (
-    DATA,
-    e31_vehicle,
-    plain_t_p,
-    pseudo_screens,
-    repurposing_wells,
-)
+from bench.real_vehicle_wells import DATA, e31_vehicle
 from screen.statistics.average_precision import retrieval
 from screen.statistics.rates import q_values
 from screen.statistics.resampling import (
@@ -42,7 +36,7 @@ from screen.statistics.well_errors import (
     well_half_width,
     well_variance,
 )
-from tests.error_wells import Design, Drawn, draw, judge
+from tests.error_wells import Design, draw, judge
 
 Figure = dict[str, Any]
 REPLICATES = (2, 3, 4, 6, 8, 12, 16)
@@ -107,8 +101,9 @@ def null_calibration(seed: int, quick: bool, doses: int) -> Figure:
     """P(p <= alpha) / alpha of null compounds by replicate number; shared controls included."""
     by_n, sizes = {}, {}
     for n in (2, 4) if quick else REPLICATES:
-        screens = 30 if quick else max(1600 // n, 160)
-        compounds = max(20_000 // screens + 1, 60)
+        # Compounds of one screen share its spread: screens make the figure sure.
+        screens = 30 if quick else max(6000 // n, 400)
+        compounds = max(20_000 // screens + 1, 30)
         p = null_p(n, doses=doses, screens=screens, compounds=compounds, seed=seed)
         by_n[str(n)] = _rates(p)
         sizes[str(n)] = {"compounds": p.size, "plates": n * screens}
@@ -258,67 +253,12 @@ def discoveries(seed: int, quick: bool) -> Figure:
     }
 
 
-def position_real(wells: pl.DataFrame) -> Figure:
-    """repurposing_screen's DMSO positions as pseudo-compounds, map by map: effect (robust z of the count) and log count."""
-    found: dict[str, list[Floats]] = {"effect": [], "count": [], "naive": []}
-    for table, anchors in pseudo_screens(wells):
-        units = judge(Drawn(table, anchors, np.zeros(0))).units
-        names = table.filter("tested")["compound"].unique().implode()
-        units = units.filter(pl.col("compound").is_in(names))
-        found["effect"].append(units["p"].to_numpy())
-        found["count"].append(units["p_count"].to_numpy())
-        found["naive"].append(plain_t_p(table))
-    p = {name: np.concatenate(values) for name, values in found.items()}
-    share = {name: float((v <= 0.05).mean()) for name, v in p.items()}
-    called = {k: float((q_values(p[k]) <= 0.05).mean()) for k in ("effect", "count")}
-    return {
-        "figure": max(share["effect"], share["count"]),
-        "p_at_0.05": share,
-        "called": called,
-        "n": p["effect"].size,
-        "bar": "P(p <= 0.05) <= 0.08, <= 0.01 called at FDR 0.05; naive 0.47 beside it",
-    }
-
-
-def position_virtual(seed: int, quick: bool) -> Figure:
-    """A fixed layout of 5 replicate plates and 3 doses: inert compounds called, and compounds at >= 3 position sds called."""
-    rows = []
-    for r in range(4 if quick else 40):
-        rng = np.random.default_rng([seed, r, 11])
-        sign = np.where(rng.random(30) < 0.5, -1.0, 1.0)
-        effects = sign * rng.uniform(3, 6, 30) * 0.13
-        design = Design(
-            300, 5, 3, 1, 24, fixed=True, sd_well=0.1, sd_place=0.13, effects=effects
-        )
-        called = q_values(judge(draw(design, rng)).units["p"].to_numpy()) <= 0.05
-        single = Design(
-            300, 5, 1, 1, 24, fixed=True, sd_well=0.1, sd_place=0.13, effects=effects
-        )
-        one = q_values(judge(draw(single, rng)).units["p"].to_numpy()) <= 0.05
-        rows.append(
-            [called[30:].mean(), called[:30].mean(), one[30:].mean(), one[:30].mean()]
-        )
-    inert, power, inert_one, power_one = np.array(rows).mean(axis=0)
-    return {
-        "figure": float(inert),
-        "power": float(power),
-        "one_dose": {"inert": float(inert_one), "power": float(power_one)},
-        "n": 270 * len(rows),
-        "bar": "<= 0.01 of inert compounds called and >= 0.8 of those at >= 3 position sds",
-    }
-
-
 def figures(seed: int, quick: bool) -> dict[str, Figure]:
     """Every bar with its figure; the real ones only where the data lie beside the checkout."""
     found: dict[str, Figure] = {}
     if DATA.is_dir():
-        wells = repurposing_wells()
-        if quick:
-            wells = wells.filter(pl.col("sample").is_null() | (pl.col("row") == 7))
         found["well_intervals"] = well_intervals()
-        found["position_real"] = position_real(wells)
     return found | {
-        "position_virtual": position_virtual(seed, quick),
         "null_one_dose": null_calibration(seed, quick, 1),
         "null_three_doses": null_calibration(seed, quick, 3),
         "permutation": permutation_size(seed, quick),

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from bench.real_vehicle_wells import repurposing_wells
-from bench.statistics_tests import position_real, position_virtual
+from bench.statistics_position import position_real, position_virtual
 from screen.compounds import SCHEMA
 from screen.judgement import DoseRow, position_explains
 from screen.statistics.position import (
