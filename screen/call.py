@@ -16,16 +16,15 @@ from screen.called_tables import CallTables as CallTables
 from screen.called_tables import call_message as call_message
 from screen.called_tables import hand_words
 from screen.called_tables import write_tables as write_tables
-from screen.chemistry import merged_ids
 from screen.codes import ExitCode
-from screen.compounds import compound_table
 from screen.curve_settings import CurveSettings
 from screen.curve_tables import drawn_curves
-from screen.dose_classes import flat, with_classes
+from screen.dose_classes import flat
 from screen.errors import Outcome, refusal
 from screen.field_groups import QualitySettings
 from screen.field_table import JudgedFields, judge_fields
-from screen.judgement import Judge, off_axis_doses
+from screen.judged_screen import judge_screen
+from screen.judgement import Judge
 from screen.ledger import headers_of, scores_of
 from screen.orthogonal import orthogonal_words, with_orthogonal
 from screen.orthogonal_settings import orthogonal_of
@@ -35,14 +34,13 @@ from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs
 from screen.readouts import imported
 from screen.settings import CallSettings, CallVerb
-from screen.statistics.decision import CLASSES, Shares, class_curves
-from screen.statistics.dose_tests import dose_tests
+from screen.statistics.decision import CLASSES
 from screen.statistics.false_discovery import ADJUSTMENTS
 from screen.statistics.map_flags import turned_plates
 from screen.statistics.one_anchor import rules_for
-from screen.statistics.replicates import dose_table, well_half_widths
+from screen.statistics.replicates import well_half_widths
 from screen.statistics.rules import CallRules
-from screen.wells import Called, call_wells, healthy_log_count
+from screen.wells import Called
 
 
 def call_tables(
@@ -62,31 +60,11 @@ def call_tables(
     `curves` says how responses over doses are drawn, None that they are not.
     """
     rules = rules_for(plate_map, rules)
-    called = call_wells(scores, plate_map, rules)
-    wells = _merged(called.wells, library) if merge else called.wells
-    shares = Shares(
-        rules.senescent_share_stressed,
-        rules.senescent_share_healthy,
-        healthy_log_count(called, rules),
-    )
-    judge = Judge(
-        rules,
-        called.noise,
-        shares,
-        class_curves(shares),
-        called.on_rescue_scale,
-        counts_only=counts_only(wells),
-    )
-    doses = dose_table(wells, called.anchors, called.noise, rules)
-    doses = dose_tests(doses, called.noise, rules.level)
-    doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
-    compounds = compound_table(
-        doses, judge, library, called.wells["compound"], merge=merge
-    )
-    doses = with_classes(doses, compounds, judge)
+    judged = judge_screen(scores, plate_map, library, rules, merge=merge)
+    called, wells = judged.called, judged.wells
     audits = audit_wells(called.wells, rules, measures)
     table, compounds = flag_confounded(
-        _hit_table(called, rules), compounds, wells, audits
+        _hit_table(called, rules), judged.compounds, wells, audits
     )
     found = {"merge": merge, "audits": audits.summary()}
     drawn = None
@@ -96,23 +74,12 @@ def call_tables(
         hits=table,
         compounds=compounds,
         plates=called.plates,
-        doses=flat(doses),
-        summary=_summary(called, judge, compounds) | found,
+        doses=flat(judged.doses),
+        summary=_summary(called, judged.judge, compounds) | found,
         baselines=audits.baselines,
         curves=drawn,
         controls=called.controls,
     )
-
-
-def counts_only(wells: pl.DataFrame) -> bool:
-    """Whether no well has a score: the cell numbers are the read-out."""
-    return not (wells["networks"].list.len() > 0).any()
-
-
-def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
-    """The wells with one compound id for all that have the same parent structure."""
-    same = merged_ids(wells["compound"], library)
-    return wells.with_columns(pl.col("compound").replace(same))
 
 
 def _hit_table(called: Called, rules: CallRules) -> pl.DataFrame:

@@ -222,6 +222,17 @@ def plate_tables(
     )
 
 
+def kept_plates(scales: list[tuple[tuple[object, ...], Scale]]) -> PlateTables:
+    """Tables in which no plate was measured and none fails."""
+    rows = [dict(zip(GROUP, key, strict=True)) for key, _ in scales]
+    plates = pl.DataFrame(
+        [dict.fromkeys(PLATE_SCHEMA) | row | {"verdict": "undecided"} for row in rows],
+        schema=PLATE_SCHEMA,
+        orient="row",
+    )
+    return PlateTables(plates, pl.DataFrame(schema=QUALITY_SCHEMA))
+
+
 SHRUNKEN = {
     "z_prime_shrunken": "value",
     "z_prime_shrunken_low": "low",

@@ -7,9 +7,9 @@ import polars as pl
 
 from plates.wells import Well
 from screen.audits.vehicle import flag_titration
-from screen.plate_table import plate_tables
+from screen.plate_table import kept_plates, plate_tables
 from screen.statistics.axis import AxisModel, axis_model, well_distances
-from screen.statistics.flags import flag_wells
+from screen.statistics.flags import flag_wells, unflagged
 from screen.statistics.map_flags import flag_excluded, leave_out_turned
 from screen.statistics.noise import Noise, with_errors
 from screen.statistics.normalize import (
@@ -98,15 +98,23 @@ def expected_wells(scores: pl.DataFrame, plate_map: pl.DataFrame) -> pl.DataFram
 
 
 def call_wells(
-    scores: pl.DataFrame, plate_map: pl.DataFrame, rules: CallRules
+    scores: pl.DataFrame,
+    plate_map: pl.DataFrame,
+    rules: CallRules,
+    *,
+    quality: bool = True,
 ) -> Called:
-    """Flag, scale and judge every well; the plates table has a row per plate, line and time."""
+    """Flag, scale and judge every well; the plates table has a row per plate, line and time.
+
+    Without `quality` no well is flagged away, no plate fails and none is measured.
+    """
     wells = flag_excluded(flag_wells(expected_wells(scores, plate_map), rules))
-    wells = flag_titration(wells)
+    wells = flag_titration(wells if quality else unflagged(wells))
     wells, normalizers = normalized_wells(wells, rules)
     wells, scales = scale_wells(wells, rules)
-    wells = failed_wells(wells).sort("plate", "row", "column")
-    tables = plate_tables(wells, scales, rules)
+    wells = failed_wells(wells) if quality else wells
+    wells = wells.sort("plate", "row", "column")
+    tables = plate_tables(wells, scales, rules) if quality else kept_plates(scales)
     plates = tables.plates.join(
         normalizers,
         on=list(GROUP),
@@ -115,7 +123,8 @@ def call_wells(
         validate="1:1",
         maintain_order="left",
     )
-    wells, plates = leave_out_turned(wells, plates, rules)
+    if quality:
+        wells, plates = leave_out_turned(wells, plates, rules)
     on_scale = wells["rescue"].is_not_null().any()
     wells = wells.with_columns(effect=pl.col("rescue" if on_scale else "robust_z"))
     counts = {key: (max(s.n_zero, 1), max(s.n_one, 1)) for key, s in scales}

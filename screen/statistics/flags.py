@@ -147,3 +147,9 @@ def flag_wells(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
     """All plates flagged, each against itself; row order kept."""
     parts = wells.partition_by("plate", maintain_order=True)
     return pl.concat([flag_plate(part, rules) for part in parts])
+
+
+def unflagged(wells: pl.DataFrame) -> pl.DataFrame:
+    """The wells without any flag but NO_CELLS, which is what was found and no fault."""
+    empty = pl.col("flags").list.set_intersection(["NO_CELLS"])
+    return wells.with_columns(flags=empty)

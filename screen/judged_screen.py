@@ -1,0 +1,80 @@
+"""A screen judged once: its wells on their scales, its doses with their errors, its compounds with their classes."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from screen.chemistry import merged_ids
+from screen.compounds import compound_table
+from screen.dose_classes import with_classes
+from screen.judgement import Judge, off_axis_doses
+from screen.statistics.decision import Shares, class_curves
+from screen.statistics.dose_tests import dose_tests
+from screen.statistics.replicates import dose_table
+from screen.statistics.rules import CallRules
+from screen.wells import Called, call_wells, healthy_log_count
+
+
+@dataclass(frozen=True)
+class JudgedScreen:
+    """What was made of the scores; `wells` names each well's compound as it was judged."""
+
+    called: Called
+    wells: pl.DataFrame
+    judge: Judge
+    doses: pl.DataFrame
+    compounds: pl.DataFrame
+
+
+def judge_screen(
+    scores: pl.DataFrame,
+    plate_map: pl.DataFrame,
+    library: pl.DataFrame | None,
+    rules: CallRules,
+    *,
+    merge: bool = False,
+    quality: bool = True,
+) -> JudgedScreen:
+    """Flag, scale, test and class a screen; pure, and the same for any order of rows.
+
+    With `merge`, compounds of one parent structure are judged as one; without `quality`
+    nothing is taken out of it that has a number.
+    """
+    called = call_wells(scores, plate_map, rules, quality=quality)
+    wells = _merged(called.wells, library) if merge else called.wells
+    judge = _judge(called, wells, rules)
+    doses = dose_table(wells, called.anchors, called.noise, rules)
+    doses = dose_tests(doses, called.noise, rules.level)
+    doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
+    ids = called.wells["compound"]
+    compounds = compound_table(doses, judge, library, ids, merge=merge)
+    return JudgedScreen(
+        called, wells, judge, with_classes(doses, compounds, judge), compounds
+    )
+
+
+def _judge(called: Called, wells: pl.DataFrame, rules: CallRules) -> Judge:
+    shares = Shares(
+        rules.senescent_share_stressed,
+        rules.senescent_share_healthy,
+        healthy_log_count(called, rules),
+    )
+    return Judge(
+        rules,
+        called.noise,
+        shares,
+        class_curves(shares),
+        called.on_rescue_scale,
+        counts_only=counts_only(wells),
+    )
+
+
+def counts_only(wells: pl.DataFrame) -> bool:
+    """Whether no well has a score: the cell numbers are the read-out."""
+    return not (wells["networks"].list.len() > 0).any()
+
+
+def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
+    """The wells with one compound id for all that have the same parent structure."""
+    same = merged_ids(wells["compound"], library)
+    return wells.with_columns(pl.col("compound").replace(same))
