@@ -17,6 +17,7 @@ from screen.called_tables import call_message as call_message
 from screen.called_tables import hand_words
 from screen.called_tables import write_tables as write_tables
 from screen.codes import ExitCode
+from screen.counterfactual import counterfactual_words, with_counterfactual
 from screen.curve_settings import CurveSettings
 from screen.curve_tables import drawn_curves
 from screen.dose_classes import flat
@@ -153,19 +154,23 @@ def run(settings: CallSettings) -> Outcome:
     campaign = Campaign.open(_campaign_root(folder, settings))
     ids = [entry.plate for entry in campaign.plates]
     library = campaign.library.frame if campaign.library is not None else None
-    judged = judge_fields(headers_of(folder, ids), settings.qc)
-    rules = rules_of(settings)
-    controls = control_names(campaign.map.frame, rules)
+    headers = headers_of(folder, ids)
+    judged = judge_fields(headers, settings.qc)
+    rules, merge = rules_of(settings), settings.merge
+    plate_map = masked(campaign.map.frame, settings.exclusions)
+    scores = scores_of(judged.headers)
     tables = call_tables(
-        scores_of(judged.headers),
-        masked(campaign.map.frame, settings.exclusions),
+        scores,
+        plate_map,
         library,
         rules,
-        merge=settings.merge,
-        measures=well_measures(folder, judged.headers, controls),
+        merge=merge,
+        measures=well_measures(folder, judged.headers, control_names(plate_map, rules)),
         curves=settings.curves,
     )
     tables = with_fields(tables, judged, settings.qc)
+    whole = scores_of(headers) if judged.counts["left_out"] else scores
+    tables = with_counterfactual(tables, whole, plate_map, library, rules, merge=merge)
     out = Path(settings.out) if settings.out else folder
     inputs = {"campaign": str(campaign.root)}
     return _written(tables, settings, out, campaign.format, inputs)
@@ -178,14 +183,9 @@ def _run_table(settings: CallVerb) -> Outcome:
     found = imported(settings)
     rules = rules_of(settings)
     plate_map = masked(found.map, settings.exclusions)
-    tables = call_tables(
-        found.scores,
-        plate_map,
-        found.library,
-        rules,
-        merge=settings.merge,
-        curves=settings.curves,
-    )
+    screen, merge = (found.scores, plate_map, found.library, rules), settings.merge
+    tables = call_tables(*screen, merge=merge, curves=settings.curves)
+    tables = with_counterfactual(tables, *screen, merge=merge)
     source = {"table": Path(settings.table).name, "columns": found.columns}
     tables = dataclasses.replace(tables, summary={**tables.summary, "source": source})
     inputs = {"table": settings.table, "library": settings.library}
@@ -216,6 +216,7 @@ def _written(
         call_message(tables),
         *orthogonal_words(tables),
         *hand_words(tables),
+        *counterfactual_words(tables),
         *map(str, turned_plates(tables.plates)),
     ]
     return Outcome(_exit_code(tables.plates), "\n".join(lines), paths)

@@ -29,6 +29,7 @@ class CallTables:
     curves: pl.DataFrame | None = None  # where a compound has doses enough
     picks: pl.DataFrame | None = None  # where the picked compounds are taken from
     controls: pl.DataFrame | None = None  # by pair of control groups and read-out
+    qc_counterfactual: pl.DataFrame | None = None  # wells that quality control removed
 
 
 TABLES = (
@@ -41,6 +42,7 @@ TABLES = (
     "curves",
     "controls",
     "picks",
+    "qc_counterfactual",
 )
 
 

@@ -41,7 +41,7 @@ def judge_screen(
     nothing is taken out of it that has a number.
     """
     called = call_wells(scores, plate_map, rules, quality=quality)
-    wells = _merged(called.wells, library) if merge else called.wells
+    wells = merged(called.wells, library) if merge else called.wells
     judge = _judge(called, wells, rules)
     doses = dose_table(wells, called.anchors, called.noise, rules)
     doses = dose_tests(doses, called.noise, rules.level)
@@ -74,7 +74,7 @@ def counts_only(wells: pl.DataFrame) -> bool:
     return not (wells["networks"].list.len() > 0).any()
 
 
-def _merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
+def merged(wells: pl.DataFrame, library: pl.DataFrame | None) -> pl.DataFrame:
     """The wells with one compound id for all that have the same parent structure."""
     same = merged_ids(wells["compound"], library)
     return wells.with_columns(pl.col("compound").replace(same))
