@@ -14,9 +14,8 @@ from screen.audits.measures import well_measures
 from screen.by_hand import judged_by_hand, masked
 from screen.called_tables import CallTables as CallTables
 from screen.called_tables import call_message as call_message
-from screen.called_tables import hand_words
+from screen.called_tables import exit_code, hand_words, plate_words
 from screen.called_tables import write_tables as write_tables
-from screen.codes import ExitCode
 from screen.counterfactual import counterfactual_words, with_counterfactual
 from screen.curve_settings import CurveSettings
 from screen.curve_tables import drawn_curves
@@ -193,7 +192,8 @@ def _run_table(settings: CallVerb) -> Outcome:
     given = {name: path for name, path in inputs.items() if path}
     outcome = _written(tables, settings, out, found.format, given)
     told = "".join(f"\n{warning}" for warning in found.warnings)
-    return dataclasses.replace(outcome, message=outcome.message + told)
+    code = exit_code(tables.plates, (w.code for w in found.warnings))
+    return dataclasses.replace(outcome, code=code, message=outcome.message + told)
 
 
 def _written(
@@ -214,12 +214,13 @@ def _written(
     record_outputs(out, "call", settings, inputs=inputs)
     lines = [
         call_message(tables),
+        *plate_words(tables),
         *orthogonal_words(tables),
         *hand_words(tables),
         *counterfactual_words(tables),
         *map(str, turned_plates(tables.plates)),
     ]
-    return Outcome(_exit_code(tables.plates), "\n".join(lines), paths)
+    return Outcome(exit_code(tables.plates), "\n".join(lines), paths)
 
 
 def with_fields(
@@ -253,8 +254,3 @@ def _campaign_root(folder: Path, settings: CallSettings) -> Path:
             "give campaign=PATH",
         )
     return Path(path)
-
-
-def _exit_code(plates: pl.DataFrame) -> ExitCode:
-    incomplete = ((plates["n_quarantined"] + plates["n_not_scored"]) > 0).any()
-    return ExitCode.PARTIAL if incomplete else ExitCode.COMPLETE

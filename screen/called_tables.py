@@ -1,5 +1,6 @@
 """The tables of a call: what they hold, how they are written, and what is said of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import polars as pl
 from plates.wells import PlateFormat
 from screen import hits
 from screen.audits import audit_message
+from screen.codes import CODES, ExitCode
 from screen.ledger import write_parquet
+from screen.plate_doubts import doubt_words, plate_doubts
 from screen.provenance import write_json
 from screen.sheets import write_csv
 from screen.statistics.fields import FLAGS
@@ -86,6 +89,25 @@ def call_message(tables: CallTables) -> str:
         f" ({classes})\n{plates.height} plates: {verdicts}{median}{refused}"
         f"{_field_words(tables)}{audit_message(tables.summary)}"
     )
+
+
+def exit_code(plates: pl.DataFrame, codes: Iterable[str] = ()) -> ExitCode:
+    """PARTIAL where a well is quarantined or not scored yet, or where a plate's reason,
+    or one of `codes` that were told beside the tables, ends so; else COMPLETE.
+
+    A plate that fails for its Z' is all scored, and so complete.
+    """
+    reasons = [str(r).split(":")[0] for r in plates["reason"].drop_nulls()]
+    told = [CODES[c].exit for c in (*reasons, *codes) if c in CODES]
+    lost = ((plates["n_quarantined"] + plates["n_not_scored"]) > 0).any()
+    partial = lost or ExitCode.PARTIAL in told
+    return ExitCode.PARTIAL if partial else ExitCode.COMPLETE
+
+
+def plate_words(tables: CallTables) -> list[str]:
+    """A line on what stands against plates, none where nothing does."""
+    least = tables.summary["settings"]["shortcut_min_share"]
+    return doubt_words(plate_doubts(tables.plates, least))
 
 
 def hand_words(tables: CallTables) -> list[str]:
