@@ -12,6 +12,7 @@ import polars as pl
 from plates.json_text import strict_json
 from plates.tables import nearest
 from screen.codes import ExitCode
+from screen.counterfactual import change_words
 from screen.errors import Outcome, refusal
 from screen.ledger import Ledger, headers_of
 from screen.paths import existing_run_dir
@@ -60,6 +61,7 @@ def _page(row: Row, tables: dict[str, pl.DataFrame], summary: Row, folder: Path)
             *_doses(doses),
             *_wells(wells, folder),
             *_plates(plates),
+            *_quality_control(row, _removed(folder, wells)),
             *_overturn(row, summary["settings"]),
             *_sources(folder),
         ]
@@ -144,6 +146,38 @@ def _plates(plates: pl.DataFrame) -> list[str]:
         f"    {p['plate']}: {p['verdict']}, {p['reason']}; scale: {p['scale']}"
         for p in plates.sort("plate").iter_rows(named=True)
     ]
+
+
+def _removed(folder: Path, wells: pl.DataFrame) -> pl.DataFrame | None:
+    """What quality control removed of these wells; None for runs called before it was told."""
+    path = folder / "qc_counterfactual.parquet"
+    if not path.exists():
+        return None
+    keys = ["plate", "well"]
+    return pl.read_parquet(path).join(wells.select(keys), on=keys, how="semi")
+
+
+def _quality_control(row: Row, removed: pl.DataFrame | None) -> list[str]:
+    if removed is None or "n_removed" not in row:
+        return []
+    lines = ["  quality control:"]
+    for w in removed.iter_rows(named=True):
+        value = (
+            f"score {_number(w['without_qc_score'])}, rescue"
+            f" {_number(w['without_qc_rescue'])}, robust z"
+            f" {_number(w['without_qc_robust_z'])} if put back"
+            if w["put_back"]
+            else "no number that could be put back"
+        )
+        lines.append(f"    {w['plate']}/{w['well']} removed: {w['why']}; {value}")
+    if row["without_qc_class"] is None:
+        return [*lines, "    no well with a number was removed"]
+    same = (row["class"], row["is_hit"]) == (
+        row["without_qc_class"],
+        row["without_qc_is_hit"],
+    )
+    fate = "the same" if same else f"otherwise: {change_words(row)}"
+    return [*lines, f"    with every removed well put back it is called {fate}"]
 
 
 def _overturn(row: Row, rules: Row) -> list[str]:

@@ -55,7 +55,7 @@ def removed_wells(tables: CallTables, scores: pl.DataFrame) -> pl.DataFrame:
             pl.col("plate_reason").is_not_null(),
             pl.format("the plate failed: {}", "plate_reason"),
         ),
-        _when(pl.col("n_left_out") > 0, pl.format("{} fields left out", "n_left_out")),
+        _when(pl.col("n_left_out") > 0, pl.format("fields left out: {}", "n_left_out")),
         _when(set_aside, pl.format("quarantined: {}", "codes")),
     ]
     found = wells.with_columns(

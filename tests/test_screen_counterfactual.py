@@ -14,6 +14,8 @@ from screen.counterfactual import (
     hanging,
     with_counterfactual,
 )
+from screen.report.removed import card_words, removed
+from screen.report.tables import RunTables
 from screen.statistics.rules import CallRules
 from tests.score_tables import Screen, draw
 
@@ -205,3 +207,53 @@ def test_a_failed_plate_removes_its_treatment_wells() -> None:
     assert both["without_qc_is_hit"].to_list() == both["is_hit_right"].to_list()
     assert tables.qc_counterfactual is not None
     assert set(tables.qc_counterfactual["removed_by"]) == {"failed plate"}
+
+
+def on_the_page(tables: CallTables) -> RunTables:
+    """The tables as the report reads them."""
+    return RunTables.complete(
+        tables.hits, tables.plates, tables.compounds, tables.summary, {"verbs": {}}
+    )
+
+
+def test_the_report_names_the_compounds_that_hang_on_it() -> None:
+    name = named("rescue")
+    found = removed(on_the_page(told(drawn()[0], masked(name))))
+    assert found is not None
+    row = next(c for c in found.compounds if c.name == name)
+
+    assert row.without[1:] == ("Rescue", True)
+    assert not row.called[2]
+    assert {k.name for k in found.kinds} == {"MAP_WELL_EXCLUDED"}
+    assert "called otherwise" in found.sentence
+
+
+def test_the_report_of_a_clean_screen_says_so_and_an_older_one_nothing() -> None:
+    tables = told(*drawn()[:2])
+    found = removed(on_the_page(tables))
+    assert found is not None
+
+    assert (found.sentence, found.kinds) == ("Quality control removed no well.", ())
+    assert found.compounds == ()
+    assert removed(on_the_page(call_tables(*drawn()[:2], None, RULES))) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ((0, 0, None, None), ""),
+        ((0, 0, "rescue", True), ""),
+        ((1, 1, None, None), "1 well of it removed, 1 without any number to put back."),
+        ((2, 0, "rescue", True), "2 wells of it removed; with all wells put back the call is the same."),
+        ((0, 0, "toxic", False), "none of its wells; with all wells put back it would be toxic, no hit."),
+        ((None, None, None, None), ""),
+    ],
+)  # fmt: skip
+def test_a_card_tells_what_was_taken_from_its_compound(
+    row: tuple[object, ...], words: str
+) -> None:
+    found = card_words(
+        dict(zip(COLUMNS, row, strict=True)) | {"class": "rescue", "is_hit": True}
+    )
+
+    assert found == words

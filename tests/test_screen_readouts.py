@@ -174,6 +174,27 @@ def test_a_compound_says_how_its_row_came_to_be(tmp_path: Path) -> None:
         explain_compound(str(tmp_path / "runs"), "table", "upp")
 
 
+def test_a_compound_says_what_quality_control_took_from_it(tmp_path: Path) -> None:
+    called(tmp_path, direction="higher")
+    runs = str(tmp_path / "runs")
+    clean = explain_compound(runs, "table", "up").message
+    assert "no well with a number was removed" in clean
+
+    wells = pl.read_parquet(tmp_path / "runs/table/hits.parquet").filter(compound="up")
+    lines = [f"{p},{w},dust,Ada,2026-11-20" for p, w in wells["plate", "well"].rows()]
+    hand = tmp_path / "exclusions.csv"
+    hand.write_text("\n".join(["plate,well,reason,who,when", *lines]), encoding="utf-8")
+    outcome, compounds = called(tmp_path, direction="higher", exclusions=str(hand))
+    text = explain_compound(runs, "table", "up").message
+
+    assert class_of(compounds, "up")[1] is False
+    assert "dust (Ada, 2026-11-20); score 0." in text
+    assert "put back it is called otherwise:" in text
+    assert "without it inducer, a hit" in text
+    assert f"quality control removed {len(lines)} wells" in outcome.message
+    assert "up: " in outcome.message
+
+
 def test_explain_takes_a_compound_of_a_run_or_a_model() -> None:
     ExplainVerb(compound="a", run="r").check()
     for keys in ({"compound": "a"}, {"compound": "a", "run": "r", "model": "m"}, {}):

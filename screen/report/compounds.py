@@ -14,6 +14,7 @@ from markupsafe import Markup
 from screen.report import wording
 from screen.report.doses import Band, compound_name, dose_plot
 from screen.report.gallery import Gallery
+from screen.report.removed import card_words
 
 MOST_TABLE_ROWS = 20_000
 
@@ -41,6 +42,7 @@ class Card:
     n_non: str
     flags: list[str]
     why: str
+    quality_control: str
     facts: list[tuple[str, str]]
     structure: str
     structure_note: str
@@ -92,6 +94,7 @@ def card(
         n_non=_times(row["n_non_ratio"]),
         flags=split_flags(row["flags"]),
         why=wording.sentence(row["why"]),
+        quality_control=card_words(row),
         facts=_facts(row),
         structure=structure,
         structure_note="" if structure else _no_structure(row),

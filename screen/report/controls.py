@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from screen.plate_doubts import Doubt
 from screen.report import svg, wording
 from screen.report.tables import SCORED
 
@@ -49,12 +50,18 @@ class PlateQuality:
     cells: str
     wells: str
     scale: str
+    doubts: tuple[str, ...]
     bar: Markup
     strips: Markup
 
 
-def quality(row: dict[str, Any], hits: pl.DataFrame, measure: Readout) -> PlateQuality:
-    """The quality of one plate from its table row and the rows of its wells."""
+def quality(
+    row: dict[str, Any],
+    hits: pl.DataFrame,
+    measure: Readout,
+    doubts: Sequence[Doubt] = (),
+) -> PlateQuality:
+    """The quality of one plate from its table row, the rows of its wells and its doubts."""
     verdict = row["verdict"] if row["verdict"] in VERDICTS else "undecided"
     lost = [
         f"{n} {word}"
@@ -80,6 +87,7 @@ def quality(row: dict[str, Any], hits: pl.DataFrame, measure: Readout) -> PlateQ
         wording.number(row["vehicle_count_median"], 0),
         ", ".join([f"{row['n_scored'] or 0} of {row['n_wells'] or 0} scored", *lost]),
         wording.shown(row["scale"]),
+        tuple(wording.sentence(d.words) for d in doubts if d.words != row["reason"]),
         z_prime_bar(row["z_prime"], row["z_prime_low"], row["z_prime_high"]),
         strips(hits, measure),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -14,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from plates.wells import PlateFormat
+from screen.plate_doubts import MIN_SHARE, Doubt, plate_doubts
 from screen.report import (
     audits,
     compounds,
@@ -26,6 +28,7 @@ from screen.report import (
 )
 from screen.report.gallery import Galleries
 from screen.report.methods import definitions, notes, plate_limit
+from screen.report.removed import removed
 from screen.report.tables import RunTables
 from screen.report.verdict import (
     Verdict,
@@ -66,6 +69,7 @@ def render(
         "statuses": status_counts(tables.hits),
         "classes": class_counts(tables.compounds),
         "groups": set_aside(tables.hits),
+        "removed": removed(tables),
         "n_compounds": tables.compounds.height,
         "overview": _overview(tables, len(cards)),
         "has_rescue": tables.compounds["rescue"].is_not_null().any(),
@@ -171,8 +175,17 @@ def _plate_maps(tables: RunTables, fmt: PlateFormat) -> list[heatmaps.PlateMaps]
 
 def _quality(tables: RunTables) -> list[controls.PlateQuality]:
     measure = controls.readout(tables.hits)
+    least = tables.call.get("settings", {}).get("shortcut_min_share", MIN_SHARE)
+    doubts = defaultdict[tuple[Any, ...], list[Doubt]](list)
+    for doubt in plate_doubts(tables.plates, least):
+        doubts[doubt.plate, doubt.line, doubt.time_h].append(doubt)
     return [
-        controls.quality(row, _of_unit(tables.hits, row), measure)
+        controls.quality(
+            row,
+            _of_unit(tables.hits, row),
+            measure,
+            doubts[row["plate"], row["line"], row["time_h"]],
+        )
         for row in tables.plates.iter_rows(named=True)
     ]
 

@@ -12,6 +12,7 @@ import polars as pl
 from screen.errors import refusal
 from screen.ledger import read_parquet
 from screen.provenance import FILE, read_manifest
+from screen.statistics.plate_effects import EFFECTS
 
 HITS = {
     **dict.fromkeys(("plate", "well", "compound", "role", "state", "line"), pl.String),
@@ -29,6 +30,8 @@ PLATES = {
     **dict.fromkeys(("n_healthy", "n_senescent"), pl.Int64),
     **dict.fromkeys(("senescent_median", "healthy_median"), pl.Float64),
     **dict.fromkeys(("vehicle_count_median", "time_h"), pl.Float64),
+    **dict.fromkeys(("flags", "drift"), pl.String),
+    **{f"{e}_{end}": pl.Float64 for e in EFFECTS for end in ("share", "p")},
 }
 COMPOUNDS = {
     "rank": pl.Int64,
@@ -43,6 +46,9 @@ COMPOUNDS = {
     **dict.fromkeys(("parent_smiles", "salt", "marks", "alerts"), pl.String),
     **dict.fromkeys(("matched_by", "aliases", "merged"), pl.String),
     **dict.fromkeys(("mol_weight", "logp", "qed"), pl.Float64),
+    **dict.fromkeys(("n_removed", "n_not_put_back"), pl.Int64),
+    "without_qc_class": pl.String,
+    "without_qc_is_hit": pl.Boolean,
 }
 FIELDS = {
     **dict.fromkeys(("plate", "well", "flags", "why"), pl.String),
