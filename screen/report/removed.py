@@ -13,11 +13,13 @@ from screen.removed_wells import FAILED, FIELDS, QUARANTINED
 from screen.report import wording
 from screen.report.doses import compound_name
 from screen.report.tables import RunTables
+from screen.statistics.map_flags import EXCLUDED
 
 MOST_COMPOUNDS = 100
 _KINDS = {
     FAILED: "the plate failed, so none of its wells makes a hit",
     FIELDS: "some or all fields were flagged (qc.mode=enforce)",
+    EXCLUDED: "left out by hand or by the plate map",
     QUARANTINED: "no number could be read from the well",
 }
 
