@@ -127,6 +127,36 @@ def test_without_a_scale_or_controls_nothing_is_claimed() -> None:
     assert density_audit(treated, RULES)[0]["verdict"] == "undecided"
 
 
+def test_an_undecided_audit_says_why() -> None:
+    wells = called(Layout(), 3)
+    unscaled = wells.with_columns(rescue=pl.lit(None, dtype=pl.Float64))
+    one = unscaled.filter(pl.col("state") == "stressed")
+    counts = one.with_columns(
+        networks=pl.lit([], dtype=pl.List(pl.String)),
+        score=pl.lit(None, dtype=pl.Float64),
+    )
+    none = one.filter(pl.col("role") != "vehicle")
+    reasons = {
+        name: [row["reason"] for row in (*shortcut_audit(w, RULES), *density_audit(w, RULES))]
+        for name, w in {"one": one, "counts": counts, "none": none}.items()
+    }  # fmt: skip
+
+    assert [r.split(": ")[1][:24] for r in reasons["one"]] == [
+        "there is one vehicle onl"
+    ] * 2
+    assert "(stressed)" in reasons["one"][0]
+    assert [r[:28] for r in reasons["counts"]] == ["there are cell numbers only,"] * 2
+    assert reasons["none"] == ["no vehicle well could be used"]
+    (found,) = shortcut_audit(counts, RULES)
+    for name in ("plate", "batch"):
+        assert factor(found, name)["reason"] == "no vehicle well has a score"
+    for part in (one, counts, none):
+        audited = audit_wells(part, RULES).summary()
+        line = audit_message({"audits": audited})
+        assert f"undecided ({audited['shortcut']['reason']})" in line
+        assert audited["density"]["reason"] in line
+
+
 def test_batches_need_plates_enough() -> None:
     reasons = {
         batches: factor(

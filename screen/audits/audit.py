@@ -50,7 +50,11 @@ def _overall(rows: Iterable[Row]) -> Row:
     rows = list(rows)
     verdicts = {r["verdict"] for r in rows}
     worst = next(v for v in ("fail", "undecided", "pass") if v in verdicts or not rows)
-    return {"verdict": worst if rows else "undecided", "lines": rows}
+    if not rows:
+        why = "no vehicle well could be used"
+        return {"verdict": "undecided", "reason": why, "lines": rows}
+    reason = next(r["reason"] for r in rows if r["verdict"] == worst)
+    return {"verdict": worst, "reason": reason, "lines": rows}
 
 
 def flag_confounded(
@@ -89,15 +93,21 @@ def _flagged(table: pl.DataFrame, doubtful: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(flags=flags).drop("_doubt")
 
 
+def _why(audit: Row) -> str:
+    """A verdict that is no pass, with its first reason."""
+    verdict, reason = audit["verdict"], audit.get("reason", "").split("; ")[0]
+    return verdict if verdict == "pass" or not reason else f"{verdict} ({reason})"
+
+
 def audit_message(summary: Row) -> str:
     """One line for the person: both verdicts and whether the network beats counting."""
     found = summary.get("audits")
     if not found:
         return ""
-    text = (
-        f"audits: place {found['shortcut']['verdict']},"
-        f" cell number {found['density']['verdict']}"
-    )
+    place, cells = _why(found["shortcut"]), _why(found["density"])
+    text = f"audits: place {place}, cell number {cells}"
+    if place == cells and place != "pass":
+        text = f"audits: place and cell number {place}"
     words = {
         "yes": "beats",
         "no": "loses to",

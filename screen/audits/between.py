@@ -16,6 +16,7 @@ from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 
 MIN_FREE_WELLS = 8
+NO_SCORES = "no vehicle well has a score"
 Row = dict[str, Any]
 
 
@@ -48,7 +49,8 @@ def _plate(wells: pl.DataFrame, window: float, rules: CallRules, seed: Any) -> R
     span = "over the plates"
     n_plates = wells["plate"].n_unique()
     if n_plates < 2:
-        return _row("plate", span, "undecided", "one plate only")
+        why = "one plate only" if n_plates else NO_SCORES
+        return _row("plate", span, "undecided", why)
     strata = codes_of(wells, "state_group")
     plate = codes_of(wells, "plate")
     if wells.height - n_plates * 2 < MIN_FREE_WELLS:
@@ -89,7 +91,8 @@ def _batch(wells: pl.DataFrame, window: float, rules: CallRules, seed: Any) -> R
     batches = table["batch"].to_list()
     sizes = Counter(batches)
     if len(sizes) < 2:
-        return _row("batch", span, "undecided", "one batch only")
+        why = "one batch only" if sizes else NO_SCORES
+        return _row("batch", span, "undecided", why)
     if len(sizes) == table.height:
         why = "every batch is one plate: the two cannot be told apart"
         return _row("batch", span, "undecided", why)

@@ -17,6 +17,7 @@ from screen.audits.vehicle import (
     codes_of,
     control_wells,
     name_of,
+    no_scale,
     of_unit,
 )
 from screen.statistics.normalize import usable
@@ -31,14 +32,12 @@ Row = dict[str, Any]
 def density_audit(wells: pl.DataFrame, rules: CallRules) -> list[Row]:
     """One audit a line and time: slope of rescue on relative cell number within plate
     and state, times the range of cell numbers, against `density_max_share`."""
-    controls = control_wells(wells, rules, titration=True).filter(
-        pl.col("rescue").is_not_null(), pl.col("relative_count").is_not_null()
-    )
-    units = dict(by_unit(controls))
+    kept = control_wells(wells, rules, titration=True)
+    units = dict(by_unit(kept))
     # Empty and unmapped wells often have no line; they make no unit of their own.
     called = wells.filter(pl.col("role").is_in(["treatment", "vehicle", "reference"]))
     keys = [key for key, _ in by_unit(called)]
-    empty = controls.clear()
+    empty = kept.clear()
     return [
         name_of(key) | _audit(units.get(key, empty), of_unit(wells, key), rules)
         for key in keys
@@ -57,7 +56,10 @@ class _Range:
         return self.high - self.low
 
 
-def _audit(controls: pl.DataFrame, wells: pl.DataFrame, rules: CallRules) -> Row:
+def _audit(kept: pl.DataFrame, wells: pl.DataFrame, rules: CallRules) -> Row:
+    controls = kept.filter(
+        pl.col("rescue").is_not_null(), pl.col("relative_count").is_not_null()
+    )
     ends = _called_range(wells, rules)
     groups = controls.select(STRATUM).n_unique() if controls.height else 0
     facts: Row = {
@@ -70,7 +72,7 @@ def _audit(controls: pl.DataFrame, wells: pl.DataFrame, rules: CallRules) -> Row
     }
     if controls.height - groups < MIN_FREE_WELLS or ends is None or ends.width <= 0:
         why = (
-            "no plate has a rescue scale"
+            no_scale(kept)
             if controls.is_empty()
             else f"{controls.height} vehicle wells are too few"
         )

@@ -27,6 +27,7 @@ from screen.audits.vehicle import (
     codes_of,
     control_wells,
     name_of,
+    no_scale,
 )
 from screen.statistics.robust import Floats, mad_sd
 from screen.statistics.rules import CallRules
@@ -62,7 +63,7 @@ def _audit(wells: pl.DataFrame, fmt: PlateFormat, rules: CallRules, number: int)
     groups = scaled.select(STRATUM).n_unique()
     if scaled.height - groups < MIN_FREE_WELLS:
         why = (
-            "no plate has a rescue scale"
+            no_scale(wells)
             if scaled.is_empty()
             else f"{scaled.height} vehicle wells are too few"
         )

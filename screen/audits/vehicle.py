@@ -108,6 +108,21 @@ def centred(values: Floats, strata: NDArray[np.intp]) -> Floats:
     return np.asarray((flat - means[strata]).reshape(values.shape))
 
 
+def no_scale(controls: pl.DataFrame) -> str:
+    """Why no control well has a rescue, in words; `controls` as of `control_wells`."""
+    if controls.is_empty():
+        return "no vehicle well could be used"
+    if not (controls["networks"].list.len() > 0).any():
+        return "there are cell numbers only, no score that could follow anything"
+    if controls["state_group"].n_unique() == 1:
+        states = "/".join(controls["state"].unique().drop_nulls().sort()) or "unnamed"
+        return (
+            f"no plate has a rescue scale: there is one vehicle only ({states}), so that"
+            " no window says how large a drift is"
+        )
+    return "no plate has a rescue scale"
+
+
 def name_of(key: Key) -> dict[str, Any]:
     """The line and time of a unit as named values."""
     return dict(zip(UNIT, key, strict=True))
