@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass
 
+from screen import map_keys
 from screen.groups import REQUIRED, key
 
 A01_PATTERN = (
@@ -11,7 +12,6 @@ A01_PATTERN = (
     r"(?:[_-][fs](?P<field>\d+))?(?:[_-](?P<channel>[A-Za-z][A-Za-z0-9]*))?\.tiff?"
 )
 READERS = ("operetta", "imagexpress", "cellvoyager", "ome_tiff", "ome_zarr")
-MAP_FORMATS = ("auto", "long", "matrix", "broad", "cellhts2", "echo", "layout")
 
 
 @dataclass
@@ -45,11 +45,8 @@ class IngestVerb:
         "plates to take, empty = all; NAME:ID where the map has another name; ID alone"
         " where the images have none",
     )
-    n_wells: int | None = key(
-        None,
-        "plate format; null = as the instrument says",
-        "wells",
-        choices=(6, 12, 24, 48, 96, 384, 1536),
+    n_wells: int | None = map_keys.n_wells(
+        "plate format; null = as the instrument says"
     )
     channels: list[str] = key(
         [],
@@ -89,23 +86,12 @@ class IngestVerb:
         "pixels that are signed or no whole numbers: refuse them, or clip to 0..65535",
         choices=("refuse", "clip"),
     )
-    map_format: str = key(
-        "auto", "form of the plate map; auto = told by its content", choices=MAP_FORMATS
-    )
-    map_defaults: list[str] = key(
-        [], "what the map does not say, COLUMN:VALUE, such as [state:stressed,batch:b1]"
-    )
-    map_aliases: list[str] = key(
-        [],
-        "words and headers of the map in other terms, WORD:OURS, such as [DMSO:vehicle]",
-    )
-    barcodes: str = key(
-        "", "table of barcodes: which plate has which layout of the map", "path"
-    )
-    library: str = key("", "compound file: SDF, CSV, TSV, Excel or Parquet", "path")
-    library_columns: list[str] = key(
-        [], "uncommon headers, [compound:CAT_NO,name:TITLE,synonyms:A]"
-    )
+    map_format: str = map_keys.map_format()
+    map_defaults: list[str] = map_keys.map_defaults()
+    map_aliases: list[str] = map_keys.map_aliases()
+    barcodes: str = map_keys.barcodes()
+    library: str = map_keys.library()
+    library_columns: list[str] = map_keys.library_columns()
     centres: str = key(
         "",
         "cells that another program found: a table of centres (CellProfiler, QuPath or"

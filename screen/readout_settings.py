@@ -4,8 +4,8 @@
 
 from dataclasses import dataclass
 
+from screen import map_keys
 from screen.groups import key
-from screen.ingest_settings import MAP_FORMATS
 
 
 @dataclass
@@ -24,30 +24,14 @@ class ReadoutKeys:
         " (of the cells), cells, positive (cells), such as [value:sen_score]",
     )
     map: list[str] = key([], "plate map of table=, or several", "path")
-    map_format: str = key(
-        "auto", "form of the plate map; auto = told by its content", choices=MAP_FORMATS
-    )
-    map_defaults: list[str] = key(
-        [], "what the map does not say, COLUMN:VALUE, such as [state:stressed,batch:b1]"
-    )
-    map_aliases: list[str] = key(
-        [],
-        "words and headers of the map in other terms, WORD:OURS, such as [DMSO:vehicle]",
-    )
-    barcodes: str = key(
-        "", "table of barcodes: which plate has which layout of the map", "path"
-    )
-    library: str = key(
-        "", "compound file of table=: SDF, CSV, TSV, Excel or Parquet", "path"
-    )
-    library_columns: list[str] = key(
-        [], "uncommon headers, [compound:CAT_NO,name:TITLE,synonyms:A]"
-    )
-    n_wells: int | None = key(
-        None,
-        "plate format of table=; null = the smallest that holds its wells",
-        "wells",
-        choices=(6, 12, 24, 48, 96, 384, 1536),
+    map_format: str = map_keys.map_format()
+    map_defaults: list[str] = map_keys.map_defaults()
+    map_aliases: list[str] = map_keys.map_aliases()
+    barcodes: str = map_keys.barcodes()
+    library: str = map_keys.library(" of table=")
+    library_columns: list[str] = map_keys.library_columns()
+    n_wells: int | None = map_keys.n_wells(
+        "plate format of table=; null = the smallest that holds its wells"
     )
 
     def check_readout(self, campaign: str) -> None:

@@ -15,7 +15,7 @@ from plates.map_formats import FORMATS
 from plates.readers import READERS
 from plates.store import open_plate, read_field, read_stack
 from plates.wells import Well
-from screen import ingest_settings
+from screen import ingest_settings, map_keys
 from screen.ingest_maps import near_names
 from screen.projection import best_focus
 from tests.catalogue import Lab, drawn, make_lab, map_lines, pixels_of, run_verb, told
@@ -29,7 +29,7 @@ def _store(lab: Lab, number: int = 0) -> Any:
 
 def test_the_readers_and_map_formats_offered_are_those_there_are() -> None:
     assert {*ingest_settings.READERS, "tiff_folder"} == READERS.keys()
-    assert set(ingest_settings.MAP_FORMATS) - {"auto"} == FORMATS.keys()
+    assert set(map_keys.MAP_FORMATS) - {"auto"} == FORMATS.keys()
 
 
 @pytest.mark.parametrize(
