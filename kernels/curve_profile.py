@@ -192,6 +192,23 @@ def _end(walk: _Walk, side: Each) -> Each:
     return jnp.where(walk.open, side * jnp.inf, end)
 
 
+def _begin(
+    place: Each, z: Each, step: Each, theta: Theta, is_open: Array, never: Array
+) -> _Walk:
+    """A walk at its first place, where nothing outside is known yet."""
+    return _Walk(
+        inside=place,
+        z_inside=z,
+        outside=place,
+        z_outside=z,
+        bracketed=jnp.zeros_like(never),
+        open=is_open,
+        done=never | is_open,
+        step=step,
+        theta=theta,
+    )
+
+
 def profile_limits(
     model: CurveModel,
     series: Series,
@@ -218,17 +235,7 @@ def profile_limits(
     z = jnp.sqrt(jnp.maximum(cost - found.cost, 0.0) / jnp.maximum(rise, TINY))
     never = ~jnp.isfinite(found.cost)
     is_open = (place == bound) & ~never
-    begin = _Walk(
-        inside=place,
-        z_inside=z,
-        outside=place,
-        z_outside=z,
-        bracketed=jnp.zeros_like(never),
-        open=is_open,
-        done=never | is_open,
-        step=step,
-        theta=theta,
-    )
+    begin = _begin(place, z, step, theta, is_open, never)
 
     def look(state: tuple[Array, _Walk]) -> tuple[Array, _Walk]:
         i, walk = state

@@ -69,25 +69,10 @@ def start_training(
     return TrainState(params, optimiser.init(params), rest)
 
 
-def make_train_step(
-    graphdef: GraphDef,
-    optimiser: optax.GradientTransformation,
-    augmentation: AugmentSpec | None,
-    *,
-    smoothing: float = 0.0,
-    objective: Objective | None = None,
-    precision: str = "float32",
-) -> TrainStep:
-    """A jitted step: (state, key, crops, targets, weights) -> (state, loss).
-
-    The objective is cross entropy in nats unless another is given. Rows of weight 0
-    are padding and change nothing but the statistics of a batch norm. In bfloat16 the
-    network computes with rounded copies; weights, their changes and the loss stay
-    float32. The old state is given up: its buffers are reused.
-    """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be float32 or bfloat16, got {precision!r}")
-    cost = objective or partial(cross_entropy, smoothing=smoothing)
+def _loss_of(
+    graphdef: GraphDef, cost: Objective, precision: str
+) -> Callable[..., tuple[Scalar, Params]]:
+    """The function (params, rest, key, crops, targets, weights) -> (loss, new rest)."""
 
     def loss_of(
         params: Params,
@@ -107,6 +92,30 @@ def make_train_step(
         after = _with_statistics(rest, nnx.state(network, nnx.BatchStat))
         each = [cost(logits, targets, weights) for logits in said]
         return jnp.stack(each).mean(), after
+
+    return loss_of
+
+
+def make_train_step(
+    graphdef: GraphDef,
+    optimiser: optax.GradientTransformation,
+    augmentation: AugmentSpec | None,
+    *,
+    smoothing: float = 0.0,
+    objective: Objective | None = None,
+    precision: str = "float32",
+) -> TrainStep:
+    """A jitted step: (state, key, crops, targets, weights) -> (state, loss).
+
+    The objective is cross entropy in nats unless another is given. Rows of weight 0
+    are padding and change nothing but the statistics of a batch norm. In bfloat16 the
+    network computes with rounded copies; weights, their changes and the loss stay
+    float32. The old state is given up: its buffers are reused.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be float32 or bfloat16, got {precision!r}")
+    cost = objective or partial(cross_entropy, smoothing=smoothing)
+    loss_of = _loss_of(graphdef, cost, precision)
 
     def step(
         state: TrainState,

@@ -74,21 +74,7 @@ def _row(
     judge: Judge,
 ) -> dict[str, Any]:
     best = telling_dose(part, judge)
-    flags = {f for d in part for f in d["flags"]}
-    if lost_higher(part, judge.rules):
-        flags.add("TOXIC_AT_HIGHER_DOSE")
-    if position_explains(part, judge.rules):
-        flags.add("POSITION_MAY_EXPLAIN")
     scale = judge.on_rescue_scale
-    doses = [
-        {k: d[k] for k in ("concentration_um", "effect", "low", "high", "n_used")}
-        | {
-            "relative_count": None
-            if d["log_count"] is None
-            else float(np.exp(d["log_count"]))
-        }
-        for d in part
-    ]
     return dict(zip(UNIT, key, strict=True)) | {
         "class": decision.name,
         "is_hit": decision.is_hit,
@@ -112,9 +98,27 @@ def _row(
         "off_axis_z": e.off_axis_z,
         "background_z": e.background_z,
         "lead": e.verdict.lead if e.verdict is not None else None,
-        "flags": ";".join(sorted(flags)),
+        "flags": ";".join(sorted(_flags(part, judge.rules))),
         "why": why_text(e, decision),
-        "doses": strict_json(doses),
+        "doses": strict_json(list(map(_dose, part))),
+    }
+
+
+def _flags(part: list[DoseRow], rules: CallRules) -> set[str]:
+    flags = {f for d in part for f in d["flags"]}
+    if lost_higher(part, rules):
+        flags.add("TOXIC_AT_HIGHER_DOSE")
+    if position_explains(part, rules):
+        flags.add("POSITION_MAY_EXPLAIN")
+    return flags
+
+
+def _dose(d: DoseRow) -> dict[str, Any]:
+    """One entry of the column `doses`."""
+    names = ("concentration_um", "effect", "low", "high", "n_used")
+    count = d["log_count"]
+    return {k: d[k] for k in names} | {
+        "relative_count": None if count is None else float(np.exp(count))
     }
 
 

@@ -14,6 +14,7 @@ from screen.statistics.map_flags import flag_excluded, leave_out_turned
 from screen.statistics.noise import Noise, with_errors
 from screen.statistics.normalize import (
     GROUP,
+    Scale,
     anchor_wells,
     scale_wells,
     usable,
@@ -127,11 +128,7 @@ def call_wells(
         wells, plates = leave_out_turned(wells, plates, rules)
     on_scale = wells["rescue"].is_not_null().any()
     wells = wells.with_columns(effect=pl.col("rescue" if on_scale else "robust_z"))
-    counts = {key: (max(s.n_zero, 1), max(s.n_one, 1)) for key, s in scales}
-    anchors = plates.select(*GROUP, "verdict").with_columns(
-        n_zero=pl.Series([counts[k][0] for k in counts], dtype=pl.Int64),
-        n_one=pl.Series([counts[k][1] for k in counts], dtype=pl.Int64),
-    )
+    anchors = _anchors(plates, scales)
     wells, noise = with_errors(wells, rules)
     model = axis_model(wells, rules)
     off_axis = (
@@ -147,6 +144,16 @@ def call_wells(
         noise=noise,
         axis=model,
         on_rescue_scale=bool(on_scale),
+    )
+
+
+def _anchors(
+    plates: pl.DataFrame, scales: list[tuple[tuple[object, ...], Scale]]
+) -> pl.DataFrame:
+    """The wells behind both ends of every group's scale, at least one, with its verdict."""
+    return plates.select(*GROUP, "verdict").with_columns(
+        n_zero=pl.Series([max(s.n_zero, 1) for _, s in scales], dtype=pl.Int64),
+        n_one=pl.Series([max(s.n_one, 1) for _, s in scales], dtype=pl.Int64),
     )
 
 
