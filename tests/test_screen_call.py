@@ -278,7 +278,7 @@ def test_the_verb_writes_the_same_bytes_twice(
     assert "hits among 178 compounds" in first.message
     files = [p for p in first.paths if p.is_file()]
     twins = [p for p in second.paths if p.is_file()]
-    assert len(files) == 17
+    assert len(files) == 19
     assert [p.read_bytes() for p in files] == [p.read_bytes() for p in twins]
 
 
