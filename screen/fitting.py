@@ -83,9 +83,26 @@ def fit(
     if watch is not None:
         _check_watch(watch, plan)
     course = _course(lesson, plan, watch, start)
-    store = None
-    if checkpoint is not None:
-        store = Store(checkpoint, identity_of(plan, lesson, _others(watch, start)))
+    store = _store(checkpoint, plan, lesson, _others(watch, start))
+    _teach(course, store, on_epoch)
+    return Fitted(course.finished(), course.history)
+
+
+def _store(
+    checkpoint: Path | None,
+    plan: FitPlan,
+    lesson: Lesson,
+    others: dict[str, NDArray[Any]],
+) -> Store | None:
+    """Where a fit is kept after each epoch; None where it is not, for its identity costs a hash of all crops."""
+    if checkpoint is None:
+        return None
+    return Store(checkpoint, identity_of(plan, lesson, others))
+
+
+def _teach(course: Course, store: Store | None, on_epoch: Progress | None) -> None:
+    """Every epoch that is left, each kept and told."""
+    if store is not None:
         course.go_on(store)
     for told in course.history:
         _tell(told, on_epoch)
@@ -94,7 +111,6 @@ def fit(
         if store is not None:
             store.write(course.snapshot())
         _tell(told, on_epoch)
-    return Fitted(course.finished(), course.history)
 
 
 def _sparing_numbers(plan: FitPlan) -> FitPlan:

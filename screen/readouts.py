@@ -158,22 +158,27 @@ def smallest_format(wells: Iterable[str]) -> PlateFormat:
     raise ValueError(f"no plate holds {max(map(str, places))}")
 
 
-def score_table(table: Readouts) -> pl.DataFrame:
-    """A row per well as of a scored run with one network.
-
-    A well without a number that the table has elsewhere is quarantined; one with 0
-    cells has status NO_CELLS. `sd` is that of the cells, `positive` makes the fraction.
-    """
-    has_value = table.frame["value"].is_not_null().any()
-    has_cells = table.frame["cells"].is_not_null().any()
-    nothing = pl.lit([], dtype=pl.List(pl.Float64))
+def _fates(frame: pl.DataFrame) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """Which wells hold no cells, lack a number, and have a score."""
+    has_value = frame["value"].is_not_null().any()
+    has_cells = frame["cells"].is_not_null().any()
     empty = (pl.col("cells") == 0).fill_null(False)
     lost = pl.lit(False)
     if has_cells:
         lost |= pl.col("cells").is_null()
     if has_value:
         lost |= pl.col("value").is_null() & ~empty
-    scored = ~empty & ~lost & pl.lit(has_value)
+    return empty, lost, ~empty & ~lost & pl.lit(has_value)
+
+
+def score_table(table: Readouts) -> pl.DataFrame:
+    """A row per well as of a scored run with one network.
+
+    A well without a number that the table has elsewhere is quarantined; one with 0
+    cells has status NO_CELLS. `sd` is that of the cells, `positive` makes the fraction.
+    """
+    nothing = pl.lit([], dtype=pl.List(pl.Float64))
+    empty, lost, scored = _fates(table.frame)
     number = {
         "score": pl.col("value"),
         "score_sd": pl.col("sd"),

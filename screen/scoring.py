@@ -144,6 +144,22 @@ class JaxScorer:
         score(image, *jax.device_put(none))
         return score
 
+    @property
+    def _most(self) -> int:
+        return int(self.model.spec.finder.get("max_cells", 0))
+
+    def _found(
+        self,
+        pixels: NDArray[Any],
+        illumination: Gain | None,
+        centres: Centres | None,
+    ) -> FoundField:
+        import jax
+
+        given = None if centres is None else padded(centres, self._most)
+        find = self.finder(pixels.shape, pixels.dtype.name, illumination)
+        return find(*jax.device_put((pixels, illumination, given)))
+
     def __call__(
         self,
         pixels: NDArray[Any],
@@ -157,11 +173,8 @@ class JaxScorer:
         ``centres`` [n 2] are the cells of a model that does not look for them."""
         import jax
 
-        most = int(self.model.spec.finder.get("max_cells", 0))
-        given = None if centres is None else padded(centres, most)
-        find = self.finder(pixels.shape, pixels.dtype.name, illumination)
-        found = find(*jax.device_put((pixels, illumination, given)))
-        is_full = centres is not None and len(centres) > most
+        found = self._found(pixels, illumination, centres)
+        is_full = centres is not None and len(centres) > self._most
         image = found.image
         small = type(found)(image, *jax.device_get(found[1:]))
         n = int(small.n_cells)

@@ -116,14 +116,7 @@ def call_wells(
     wells = failed_wells(wells) if quality else wells
     wells = wells.sort("plate", "row", "column")
     tables = plate_tables(wells, scales, rules) if quality else kept_plates(scales)
-    plates = tables.plates.join(
-        normalizers,
-        on=list(GROUP),
-        how="left",
-        nulls_equal=True,
-        validate="1:1",
-        maintain_order="left",
-    )
+    plates = _with_normalizers(tables.plates, normalizers)
     if quality:
         wells, plates = leave_out_turned(wells, plates, rules)
     on_scale = wells["rescue"].is_not_null().any()
@@ -144,6 +137,17 @@ def call_wells(
         noise=noise,
         axis=model,
         on_rescue_scale=bool(on_scale),
+    )
+
+
+def _with_normalizers(plates: pl.DataFrame, normalizers: pl.DataFrame) -> pl.DataFrame:
+    return plates.join(
+        normalizers,
+        on=list(GROUP),
+        how="left",
+        nulls_equal=True,
+        validate="1:1",
+        maintain_order="left",
     )
 
 

@@ -150,13 +150,17 @@ def deletion(
     random = [areas(rng.random(shape, dtype=np.float32)) for _ in range(N_ORDERS)]
     gone, come = (np.mean([r[k] for r in random], axis=0) for k in (0, 1))
     fall, rise = gone - by_map[0], by_map[1] - come
+    return _deletion_check(fall, rise, square, seed)
+
+
+def _deletion_check(fall: Floats, rise: Floats, square: int, seed: int) -> Check:
     value, low, high = with_interval(fall, seed)
     more = with_interval(rise, seed + 1)
     words = DELETION.format(
         square=square,
         fall=f"{value:.2f} ({low:.2f} to {high:.2f})",
         share=np.mean(fall > 0),
-        n=len(crops),
+        n=len(fall),
         rise=f"{more[0]:.2f} ({more[1]:.2f} to {more[2]:.2f})",
     )
     return Check("deletion", value, low, high, bool(low > 0), words)
