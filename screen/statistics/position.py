@@ -31,7 +31,7 @@ def position_spread(residuals: Floats, place: Codes, plate: Codes) -> PositionSp
     """Random effects value = plate + place + noise by moments: `residuals` [w] of unit variance about their plates.
 
     The share is the mean product of two plates' residuals at one place, freed of what
-    centring each plate on its own wells takes away.
+    centring each plate on its own wells takes away; 0 up to its standard error.
     """
     _, plate, wells = np.unique(plate, return_inverse=True, return_counts=True)
     kept = wells[plate] > 1
@@ -47,7 +47,9 @@ def position_spread(residuals: Floats, place: Codes, plate: Codes) -> PositionSp
     if many.sum() < 2:
         return UNKNOWN_POSITION
     share = float((sums**2 - squares)[many].sum()) / pairs
-    share = float(np.clip(share, 0.0, MAX_SHARE))
+    # Chance alone makes half of all shares positive; each would widen every interval.
+    chance = np.sqrt(2 / pairs)
+    share = min(share, MAX_SHARE) if share > chance else 0.0
     mean_square = share + (1 - share) / float(followed[many].mean())
     df = (int(many.sum()) - 1) * (share / mean_square) ** 2
     return PositionSpread(share, max(df, 1.0), int(many.sum()))
