@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from screen.curve_settings import CurveSettings
 from screen.statistics.growth_rates import growth_curves, growth_rate
@@ -97,6 +98,54 @@ def test_a_vehicle_that_hardly_grows_is_said_so() -> None:
     found = growth_curves(x, cells, full, 2**0.7 * full, USUAL)
 
     assert found.code.tolist() == ["GR_SLOW"] * 3
+
+
+def test_the_limits_of_a_straight_crossing_by_hand() -> None:
+    """Where the curve is nearly straight the limits are the crossing less and plus t se over its slope."""
+    x, cells = planted(2.0)
+    full = np.full(x.shape, 100.0)
+    found = growth_curves(x, cells, full, 4 * full, USUAL)
+    chosen = found.chosen
+    fall = chosen.effect[0]
+    grid = np.linspace(TEN[0], TEN[-1], fall.size)
+    at = found.gr50.value[0]
+    slope = np.gradient(fall, grid)
+    half = stats.t.ppf(0.975, chosen.df[0]) * np.interp(at, grid, chosen.effect_se[0])
+    half = half / abs(np.interp(at, grid, slope))
+
+    assert np.interp(at, grid, fall) == pytest.approx(-0.5, abs=5e-3)
+    assert at - found.gr50.low[0] == pytest.approx(half, rel=0.15)
+    assert found.gr50.high[0] - at == pytest.approx(half, rel=0.15)
+    assert np.isnan(found.gr50.low[1:]).all()
+    assert found.gec50.low[0] < found.gec50.value[0] < found.gec50.high[0]
+
+
+@pytest.mark.parametrize("sd", [0.05, 0.003, 0.0005])
+def test_the_surest_crossing_has_limits(sd: float) -> None:
+    falls = np.tile(1.8 * logistic(TEN, -0.3, 1.5), (5, 2))
+    rate = 1 - falls + np.random.default_rng(0).normal(0, sd, falls.shape)
+    full = np.full(rate.shape, 100.0)
+    x = np.tile(TEN, (5, 2))
+    found = growth_curves(x, cells_of(rate, 2.0), full, 4 * full, USUAL).gr50
+
+    assert ((found.low <= found.value) & (found.value <= found.high)).all()
+    assert (found.high - found.low < 4 * sd).all()
+
+
+def test_limits_of_gr50_cover() -> None:
+    """GR50 from 0.06 to 4 within doses of 0.01 to 32; every curve counts."""
+    rng = np.random.default_rng(4)
+    place = rng.uniform(-1.2, 0.6, 400)
+    falls = 1.4 * logistic(TEN, place[:, None], 1.3)
+    truth = place + np.log10((0.5 / 1.4) / (1 - 0.5 / 1.4)) / 1.3
+    rate = 1.0 - np.tile(falls, 2) + rng.normal(0, 0.08, (400, 20))
+    cells = cells_of(np.maximum(rate, -0.999), 2.0)
+    full = np.full(cells.shape, 100.0)
+    x = np.tile(TEN, (400, 2))
+    found = growth_curves(x, cells, full, 4 * full, USUAL).gr50
+    low, high = np.nan_to_num(found.low, nan=-9), np.nan_to_num(found.high, nan=9)
+
+    assert np.mean((low <= truth) & (truth <= high)) == pytest.approx(0.95, abs=0.03)
 
 
 @given(factor=st.floats(0.1, 10.0))

@@ -13,19 +13,20 @@ from screen.curve_settings import CurveSettings
 from screen.statistics.curve_bells import refused
 from screen.statistics.curve_choice import Chosen, draw, put, refusals
 from screen.statistics.curve_points import DoseSeries
-from screen.statistics.potency import Potency, censored, dose_of_share
+from screen.statistics.potency import Potency, absolute_potency, censored
 from screen.statistics.robust import Floats
 
 LEAST_DOUBLINGS = 1.0
-HALF = -0.5  # GR50 is where GR has fallen to 0.5
+HALF = -0.5  # GR50 is where GR has fallen by so much, to 0.5
 
 
 @dataclass(frozen=True)
 class GrowthCurves:
     """GR metrics of every series [b].
 
-    gec50: dose of half the compound's own effect on growth; gr50: of GR 0.5; gr_inf: GR
-    of a large dose; gr_max: mean GR at the top dose; gr_aoc: mean of 1 - GR over log10
+    gec50: dose of half the compound's own effect on growth, with profile limits; gr50:
+    of GR 0.5, with the doses whose fitted GR does not differ from 0.5 as limits, ">"
+    where no dose brings it so low; gr_inf: GR of a large dose; gr_max: mean GR at the top dose; gr_aoc: mean of 1 - GR over log10
     dose. doublings: of the vehicle, mean over the series' plates. code: why there is no
     curve, or GR_SLOW where the vehicle grew so little that GR is unstable.
     """
@@ -63,7 +64,8 @@ def growth_curves(
     """GR metrics of series [b n]; start and vehicle are those of each point's plate.
 
     The curve is GR = GRinf + (1 - GRinf) / (1 + (c / GEC50)^h): its level without a dose
-    is 1 by definition, and no point without one is needed. It is flat where the F test
+    is 1 by definition, and no point without one is needed. Limits hold what the wells
+    vary by, not the error of start and vehicle, which all doses share. It is flat where the F test
     against GR = 1 says so. NaN cells are missing.
     """
     rate = growth_rate(cells, start, vehicle)
@@ -85,7 +87,7 @@ def growth_curves(
     return GrowthCurves(
         chosen=chosen,
         gec50=censored(place, chosen.low, chosen.high, bottom, top),
-        gr50=_gr50(chosen, bottom, top),
+        gr50=absolute_potency(chosen, HALF, bottom, top, level),
         gr_inf=np.where(is_curve, 1.0 + chosen.delta, np.nan),
         gr_max=1.0 + _top_mean(series, top),
         gr_aoc=_area(series),
@@ -101,17 +103,6 @@ def _drawn(series: DoseSeries, settings: CurveSettings, level: float) -> Chosen:
     if not rows.size:
         return whole
     return put(whole, draw(series.take(rows), settings, level), rows)
-
-
-def _gr50(chosen: Chosen, bottom: Floats, top: Floats) -> Potency:
-    """The dose of GR 0.5; ">" where no dose brings it so low. Without limits."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(chosen.model == "flat", 1.0, HALF / chosen.delta)
-    share = np.where((share <= 0) | (share >= 1), 1.0, share)
-    value = np.where(chosen.model == "flat", np.inf, dose_of_share(chosen.theta, share))
-    value = np.where(chosen.model == "", np.nan, value)
-    unknown = np.full(value.shape, np.nan)
-    return censored(value, unknown, unknown, bottom, top)
 
 
 def _top_mean(series: DoseSeries, top: Floats) -> Floats:

@@ -7,13 +7,17 @@ import polars as pl
 
 from screen.curve_settings import CurveSettings
 from screen.statistics.dose_series import SERIES
-from screen.statistics.growth_rates import growth_curves
+from screen.statistics.growth_rates import GrowthCurves, growth_curves
 from screen.statistics.normalize import GROUP, anchor_wells
 from screen.statistics.rules import CallRules
 
+POTENCIES = ("gr50", "gec50")
 GROWTH_SCHEMA: dict[str, Any] = {
-    "gr50_um": pl.Float64,
-    "gr50_relation": pl.String,
+    **{
+        f"{name}_{part}": pl.String if part == "relation" else pl.Float64
+        for name in POTENCIES
+        for part in ("um", "relation", "low_um", "high_um")
+    },
     "gr_inf": pl.Float64,
     "gr_max": pl.Float64,
     "gr_aoc": pl.Float64,
@@ -41,6 +45,18 @@ def _points(
         .join(end, on=list(GROUP), nulls_equal=True)
         .sort(*SERIES, "concentration_um", "plate", "well", nulls_last=True)
     )
+
+
+def _potencies(found: GrowthCurves) -> dict[str, Any]:
+    """Doses with their relation and limits; a limit outside the doses is unknown."""
+    columns: dict[str, Any] = {}
+    for name in POTENCIES:
+        potency = getattr(found, name)
+        columns[f"{name}_um"] = 10.0**potency.value
+        columns[f"{name}_relation"] = [str(s) or None for s in potency.sign]
+        columns[f"{name}_low_um"] = 10.0**potency.low
+        columns[f"{name}_high_um"] = 10.0**potency.high
+    return columns
 
 
 def growth_table(
@@ -77,8 +93,7 @@ def growth_table(
         level,
     )
     numbers: dict[str, Any] = {
-        "gr50_um": 10.0**found.gr50.value,
-        "gr50_relation": [str(s) or None for s in found.gr50.sign],
+        **_potencies(found),
         "gr_inf": found.gr_inf,
         "gr_max": found.gr_max,
         "gr_aoc": found.gr_aoc,

@@ -79,45 +79,47 @@ def absolute_potency(
     value = np.where(chosen.model == "flat", np.inf, value)
     value = np.where(chosen.model == "", np.nan, value)
     low, high = _crossed(chosen, target, bottom, top, level)
+    low, high = np.minimum(low, value), np.maximum(high, value)
     return censored(value, low, high, bottom, top)
 
 
 def _crossed(
     chosen: Chosen, target: float, bottom: Floats, top: Floats, level: float
 ) -> tuple[Floats, Floats]:
-    """Ends of the doses whose effect may be the target; NaN where they reach the doses' ends."""
+    """Ends of the doses whose effect may be the target; NaN where they reach the doses' ends.
+
+    Both ends of the band are taken as straight between the places where it is known,
+    so that a band narrower than their distance is not missed.
+    """
     n = chosen.effect.shape[1]
     is_known = np.isfinite(top - bottom)
     begin, end = np.where(is_known, bottom, np.nan), np.where(is_known, top, np.nan)
-    places = begin[:, None] + np.linspace(0.0, 1.0, n) * (end - begin)[:, None]
     t = np.array(
         [t_quantile(max(d, 1.0), level) if d == d else np.nan for d in chosen.df]
     )
-    # Above 1 the effect differs from the target for sure.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        away = np.abs(chosen.effect - target) / (t[:, None] * chosen.effect_se)
-    inside = (away <= 1.0) & (chosen.model != "flat")[:, None]
-    has = inside.any(axis=1)
-    first = inside.argmax(axis=1)
-    last = n - 1 - inside[:, ::-1].argmax(axis=1)
-    low = _between(places, away, first, first - 1)
-    high = _between(places, away, last, np.minimum(last + 1, n - 1))
-    low = np.where(has & (first > 0), low, np.nan)
-    return low, np.where(has & (last < n - 1), high, np.nan)
+    half = t[:, None] * chosen.effect_se
+    above = _not_negative(chosen.effect + half - target)
+    below = _not_negative(target - chosen.effect + half)
+    start, stop = np.maximum(above[0], below[0]), np.minimum(above[1], below[1])
+    has = (start <= stop) & (chosen.model != "flat")[:, None]
+    cell = np.arange(n - 1)
+    first = np.where(has, cell + start, np.inf).min(axis=1)
+    last = np.where(has, cell + stop, -np.inf).max(axis=1)
+    step = (end - begin) / (n - 1)
+    with np.errstate(invalid="ignore"):
+        low, high = begin + step * first, begin + step * last
+    low = np.where((first > 0) & np.isfinite(first), low, np.nan)
+    return low, np.where((last < n - 1) & np.isfinite(last), high, np.nan)
 
 
-def _between(
-    places: Floats,
-    away: Floats,
-    inner: npt.NDArray[np.int64],
-    outer: npt.NDArray[np.int64],
-) -> Floats:
-    rows = np.arange(len(places))
-    a, b = away[rows, inner], away[rows, outer]
+def _not_negative(values: Floats) -> tuple[Floats, Floats]:
+    """The part of each step [b n-1], from 0 to 1, on which values [b n] joined by straight lines are not negative; above 1 to below 0 where none is."""
+    left, right = values[:, :-1], values[:, 1:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.clip((1.0 - a) / (b - a), 0.0, 1.0)
-    x, y = places[rows, inner], places[rows, outer]
-    return np.asarray(x + np.nan_to_num(part) * (y - x))
+        root = np.clip(left / (left - right), 0.0, 1.0)
+    start = np.where(left >= 0, 0.0, np.where(right >= 0, root, 2.0))
+    stop = np.where(right >= 0, 1.0, np.where(left >= 0, root, -1.0))
+    return start, stop
 
 
 @dataclass(frozen=True)
