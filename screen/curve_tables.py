@@ -58,9 +58,26 @@ def _most_doses(treated: pl.DataFrame) -> int:
 def _repeatability(
     wells: pl.DataFrame, called: Called, rules: CallRules, settings: CurveSettings
 ) -> dict[str, Any]:
-    """MSR of each read-out, from references drawn plate by plate; empty where none is on two plates."""
-    by_plate = wells.filter(pl.col("role") != "treatment").with_columns(
-        compound=pl.when(pl.col("role") == "reference")
+    """MSR of each read-out, from references drawn plate by plate, or from treatments where no reference repeats; empty where nothing does."""
+    for role in ("reference", "treatment"):
+        found = _repeated(wells, role, called, rules, settings)
+        if found:
+            return found
+    return {}
+
+
+def _repeated(
+    wells: pl.DataFrame,
+    role: str,
+    called: Called,
+    rules: CallRules,
+    settings: CurveSettings,
+) -> dict[str, Any]:
+    """MSR of each read-out from the compounds of one role with a curve on two plates or more."""
+    others = ("reference", "treatment")
+    mine = pl.col("role") == role
+    by_plate = wells.filter(~pl.col("role").is_in(others) | mine).with_columns(
+        compound=pl.when(mine)
         .then(pl.concat_str("compound", "plate", separator="\t"))
         .otherwise("compound")
     )
@@ -84,5 +101,5 @@ def _repeatability(
         ]
         ratio = minimum_significant_ratio(groups)
         if ratio is not None:
-            found[str(readout)] = dataclasses.asdict(ratio)
+            found[str(readout)] = {"of": role, **dataclasses.asdict(ratio)}
     return found

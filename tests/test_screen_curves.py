@@ -70,6 +70,14 @@ def test_the_rest_of_a_call_does_not_depend_on_curves() -> None:
     assert_frame_equal(without.compounds, called().compounds)
 
 
+def test_potencies_of_replicate_plates_say_how_well_they_repeat() -> None:
+    told = called().summary["curves"]["repeatability"]["rescue"]
+
+    assert told["of"] == "treatment"
+    assert told["df"] >= 5
+    assert told["msr"] == pytest.approx(10 ** (2 * 2**0.5 * told["sd"]))
+
+
 def test_a_screen_of_few_doses_says_why_there_are_no_curves() -> None:
     scores, plate_map, _ = draw(Screen(seed=0))
     tables = call_tables(scores, plate_map, None, CallRules(), curves=CurveSettings())
