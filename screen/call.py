@@ -34,6 +34,7 @@ from screen.preflight import check_writable
 from screen.provenance import read_manifest, record_outputs
 from screen.readouts import imported
 from screen.settings import CallSettings, CallVerb
+from screen.statistics import chosen_tests
 from screen.statistics.decision import CLASSES
 from screen.statistics.false_discovery import ADJUSTMENTS
 from screen.statistics.map_flags import turned_plates
@@ -84,7 +85,7 @@ def call_tables(
 
 def _hit_table(called: Called, rules: CallRules) -> pl.DataFrame:
     width = well_half_widths(called.wells, rules.level)
-    wells = called.wells
+    wells = chosen_tests.of_wells(called.wells, called.noise, rules)
     if "excluded" not in wells.columns:
         wells = wells.with_columns(excluded=pl.lit(None, dtype=pl.String))
     return wells.with_columns(
@@ -105,6 +106,7 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
         "family": "all treatment compounds on the cells of the vehicle",
         "family_size": compounds.height,
         "n_tested": int(compounds["p"].is_not_null().sum()),
+        **chosen_tests.facts(called.wells, compounds, judge.rules),
         "adjustment": ADJUSTMENTS[judge.rules.adjustment],
         "noise": dataclasses.asdict(noise) if noise else None,
         "effect": "rescue" if judge.on_rescue_scale else "robust z",
@@ -219,6 +221,7 @@ def _written(
         *hand_words(tables),
         *counterfactual_words(tables),
         *map(str, turned_plates(tables.plates)),
+        *chosen_tests.words_of_test(tables.summary["test"]),
     ]
     return Outcome(exit_code(tables.plates), "\n".join(lines), paths)
 

@@ -8,8 +8,8 @@ from screen.chemistry import merged_ids
 from screen.compounds import compound_table
 from screen.dose_classes import with_classes
 from screen.judgement import Judge, off_axis_doses
+from screen.statistics import chosen_tests
 from screen.statistics.decision import Shares, class_curves
-from screen.statistics.dose_tests import dose_tests
 from screen.statistics.replicates import dose_table
 from screen.statistics.rules import CallRules
 from screen.wells import Called, call_wells, healthy_log_count
@@ -44,10 +44,11 @@ def judge_screen(
     wells = merged(called.wells, library) if merge else called.wells
     judge = _judge(called, wells, rules)
     doses = dose_table(wells, called.anchors, called.noise, rules)
-    doses = dose_tests(doses, called.noise, rules.level)
+    doses = chosen_tests.of_doses(doses, wells, called.anchors, called.noise, rules)
     doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
     ids = called.wells["compound"]
     compounds = compound_table(doses, judge, library, ids, merge=merge)
+    compounds = chosen_tests.of_compounds(compounds, doses)
     return JudgedScreen(
         called, wells, judge, with_classes(doses, compounds, judge), compounds
     )

@@ -158,6 +158,16 @@ def smallest_format(wells: Iterable[str]) -> PlateFormat:
     raise ValueError(f"no plate holds {max(map(str, places))}")
 
 
+def _share_as_value(frame: pl.DataFrame) -> pl.DataFrame:
+    """The read-outs with the share of positive cells as value, where no well has a value; its sd is that of cells which are 0 or 1."""
+    if frame["value"].is_not_null().any():
+        return frame
+    share = pl.when(pl.col("cells") > 0).then(pl.col("positive") / pl.col("cells"))
+    return frame.with_columns(value=share).with_columns(
+        sd=pl.coalesce("sd", (pl.col("value") * (1 - pl.col("value"))).sqrt())
+    )
+
+
 def _fates(frame: pl.DataFrame) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     """Which wells hold no cells, lack a number, and have a score."""
     has_value = frame["value"].is_not_null().any()
@@ -175,17 +185,19 @@ def score_table(table: Readouts) -> pl.DataFrame:
     """A row per well as of a scored run with one network.
 
     A well without a number that the table has elsewhere is quarantined; one with 0
-    cells has status NO_CELLS. `sd` is that of the cells, `positive` makes the fraction.
+    cells has status NO_CELLS. `sd` is that of the cells, `positive` makes the fraction,
+    which is the read-out too where the table has no value.
     """
     nothing = pl.lit([], dtype=pl.List(pl.Float64))
-    empty, lost, scored = _fates(table.frame)
+    frame = _share_as_value(table.frame)
+    empty, lost, scored = _fates(frame)
     number = {
         "score": pl.col("value"),
         "score_sd": pl.col("sd"),
         "fraction": pl.col("positive") / pl.col("cells"),
     }
     none = pl.lit([], dtype=pl.List(pl.String))
-    return table.frame.select(
+    return frame.select(
         "plate",
         "well",
         status=pl.when(lost)

@@ -74,6 +74,32 @@ def test_each_kind_gets_its_class(kind: str, names: set[str]) -> None:
     assert set(judged(0).filter(kind=kind)["class"]) <= names
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_profiles_find_other_looks_and_not_inert_compounds(seed: int) -> None:
+    table = judged(seed)
+    other, inert = (table.filter(kind=kind) for kind in ("other", "inert"))
+
+    assert (other["map_p"] <= 0.05).all()
+    assert other["map"].median() == 1.0
+    assert (inert["map_p"] <= 0.05).mean() <= 0.06  # type: ignore[operator]
+
+
+def test_a_call_by_permutation_says_so_and_calls_no_inert_compound() -> None:
+    scores, plate_map, truth = drawn(0)
+    rules = CallRules(test="permutation", interval="bootstrap")
+    tables = call_tables(scores, plate_map, None, rules)
+    found = tables.compounds.join(truth, on="compound", validate="1:1")
+    rescue = found.filter(pl.col("kind") == "rescue", pl.col("effect") >= 0.5)
+
+    assert tables.summary["test"]["name"] == "permutation"
+    assert tables.summary["test"]["words"].startswith("labels of treated and vehicle")
+    assert not found.filter(kind="inert")["is_hit"].any()
+    assert rescue["is_hit"].mean() >= 0.7  # type: ignore[operator]
+    assert found["p_least"].median() == 1 / 20_000
+    assert set(tables.doses["interval"]) == {"bootstrap"}
+    assert called(0).compounds["p_least"].is_null().all()
+
+
 def test_ranks_start_with_the_hits() -> None:
     compounds = called(0).compounds
     n_hits = int(compounds["is_hit"].sum())

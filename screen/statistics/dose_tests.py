@@ -5,6 +5,7 @@ import polars as pl
 
 from screen.statistics.dose_family import family_p
 from screen.statistics.noise import UNIT, Noise
+from screen.statistics.position import FIXED
 from screen.statistics.rates import stouffer_p
 from screen.statistics.robust import Floats
 from screen.statistics.tails import tailed_p, tailed_quantile
@@ -86,11 +87,23 @@ def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
         *(pl.col(p).is_not_null().sum().alias(f"n_{p}") for p in shifts),
     )
     found = {p: _unit_p(table, p, suffix) for p, suffix in shifts.items()}
+    if "p_joint" in doses.columns:
+        found = {p: _joint_p(doses, found[p], s) for p, s in shifts.items()}
     found |= {f"sign{s}": numbers(table, f"t_shift{s}") for s in shifts.values()}
     found |= {k: np.sign(v) for k, v in found.items() if k.startswith("sign")}
     return table.select(UNIT).with_columns(
         pl.Series(k, v, dtype=pl.Float64) for k, v in found.items()
     )
+
+
+def _joint_p(doses: pl.DataFrame, placed: Floats, suffix: str) -> Floats:
+    """The units' permutation p; where wells always lie in one place, not below that of the t tests, which hold places."""
+    table = doses.group_by(UNIT, maintain_order=True).agg(
+        joint=pl.col(f"p_joint{suffix}").first(),
+        is_fixed=(pl.col("position") == FIXED).any(),
+    )
+    joint, is_fixed = numbers(table, "joint"), table["is_fixed"].fill_null(False)
+    return np.where(is_fixed.to_numpy(), np.fmax(joint, placed), joint)
 
 
 def _unit_p(table: pl.DataFrame, p: str, suffix: str) -> Floats:

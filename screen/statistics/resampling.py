@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from screen.statistics.labels import Sets, labellings, n_labellings
+from screen.statistics.position import Codes
 from screen.statistics.robust import Floats
 
 EXACT_UP_TO = 20_000  # labellings that are all counted
-TIE = 1e-9  # of the spread: sums this close are equal
+TIE = 1e-9  # of the spread of sums: those this close are equal
 
 
 @dataclass(frozen=True)
@@ -27,35 +29,78 @@ def permutation_p(
 
     `plates` has (compound wells, vehicle wells) of every plate, in any numbers. Labels move
     within plates only. The statistic is the sum of the compound's deviations from the mean
-    of each plate's wells, both kinds together. All labellings are counted up to 20,000
-    where each plate has one compound well, else p = (1 + as extreme) / (1 + draws)
-    (Phipson and Smyth 2010).
+    of each plate's wells, both kinds together. All labellings are counted up to 20,000,
+    else p = (1 + as extreme) / (1 + draws) (Phipson and Smyth 2010).
     """
-    pools = [np.concatenate([c, v]) for c, v in plates if c.size]
-    takes = [c.size for c, _ in plates if c.size]
-    rest = [pool - pool.mean() for pool in pools]
-    found = abs(sum(float(r[:k].sum()) for r, k in zip(rest, takes, strict=True)))
-    tie = TIE * max((float(np.abs(r).max()) for r in rest), default=0.0)
-    n_ways = float(np.prod([float(p.size) for p in pools])) if pools else 0.0
-    if not pools:
+    some = [(c, v) for c, v in plates if c.size]
+    if not some:
         return ResampledP(float("nan"), float("nan"), False)
-    if max(takes) == 1 and n_ways <= EXACT_UP_TO:
-        sums = np.zeros(1)
-        for r in rest:
-            sums = (sums[:, None] + r[None]).ravel()
-        return _counted(np.abs(sums), found, tie, exact=True)
+    values = np.concatenate([c for c, _ in some] + [v for _, v in some])
+    own, others = (np.array([one[i].size for one in some]) for i in (0, 1))
+    numbers = np.arange(len(some))
+    plate = np.concatenate([np.repeat(numbers, own), np.repeat(numbers, others)])
+    n = int(own.sum())
+    sets, is_whole = drawn_labellings(plate, n, seed=seed, draws=draws)
+    return joint_permutation_p(
+        values, plate, np.zeros(n, np.int64), sets, exact=is_whole
+    )
+
+
+def drawn_labellings(
+    plate: Codes,
+    n_treated: int,
+    *,
+    seed: int | tuple[int, ...],
+    draws: int,
+    ordered: bool = False,
+) -> tuple[Sets, bool]:
+    """All labellings of wells within their plates where there are up to 20,000, else `draws` drawn ones; and whether these are all."""
+    n_all = n_labellings(plate, n_treated, ordered=ordered)
+    most = EXACT_UP_TO if n_all <= EXACT_UP_TO else draws
     rng = np.random.default_rng(seed)
-    sums = np.zeros(draws)
-    for r, k in zip(rest, takes, strict=True):
-        sums += _drawn_sums(r, k, draws, rng)
-    return _counted(np.abs(sums), found, tie, exact=False)
+    return labellings(plate, n_treated, rng, most, ordered=ordered)
 
 
-def _drawn_sums(rest: Floats, k: int, draws: int, rng: np.random.Generator) -> Floats:
-    if k == 1:
-        return np.asarray(rest[rng.integers(0, rest.size, draws)])
-    order = rng.random((draws, rest.size)).argpartition(k - 1, axis=1)[:, :k]
-    return np.asarray(rest[order].sum(axis=1))
+def joint_permutation_p(
+    values: Floats, plate: Codes, dose: Codes, sets: Sets, *, exact: bool
+) -> ResampledP:
+    """Two-sided p that the wells of all doses are drawn from their plates' wells.
+
+    values [w] and plate [w], the treated wells first, plate by plate, with their doses
+    [n]; sets [s n] are labellings in that order. The statistic is the largest of the
+    doses' sums of deviations from their plates' means and of the sum over all doses,
+    each over its standard deviation under permutation.
+    """
+    rest, variance = values.astype(np.float64), np.zeros(values.size)
+    for p in np.unique(plate):
+        here = plate == p
+        rest[here] -= rest[here].mean()
+        variance[here] = (rest[here] ** 2).mean()
+    found = np.arange(dose.size)[None]
+    statistic, null = (
+        _largest_sum(rest, variance, plate, dose, s) for s in (found, sets)
+    )
+    return _counted(null, float(statistic[0]), TIE, exact=exact)
+
+
+def _largest_sum(
+    rest: Floats, variance: Floats, plate: Codes, dose: Codes, sets: Sets
+) -> Floats:
+    picked = rest[sets]
+    names = np.unique(dose)
+    members = [dose == d for d in names]
+    if len(members) > 1:
+        members.append(np.ones(dose.size, dtype=np.bool_))
+    largest = np.zeros(len(sets))
+    for member in members:
+        total = 0.0
+        for p in np.unique(plate[: dose.size][member]):
+            k, n = int((plate[: dose.size][member] == p).sum()), int((plate == p).sum())
+            total += k * (n - k) / max(n - 1, 1) * float(variance[plate == p][0])
+        if total > 0:
+            z = np.abs(picked[:, member].sum(axis=1)) / np.sqrt(total)
+            largest = np.maximum(largest, z)
+    return largest
 
 
 def _counted(sums: Floats, found: float, tie: float, *, exact: bool) -> ResampledP:
@@ -117,6 +162,35 @@ def bootstrap_null(
     df = scale_df(residuals)
     unsure = np.sqrt(df / rng.chisquare(df, draws))
     return np.asarray(unsure * total / sum(n_wells))
+
+
+def effect_errors(
+    residuals: Floats,
+    n_wells: Sequence[int],
+    n_zero: Sequence[int],
+    n_one: Sequence[int],
+    *,
+    seed: int | tuple[int, ...],
+    draws: int,
+) -> tuple[Floats, Floats]:
+    """(base, slope) [draws]: the error of a mean effect r is base + r slope.
+
+    An effect of 0 is measured from the median of the plate's `n_zero` vehicle wells, one
+    of 1 from that of its `n_one` healthy wells; both err.
+    """
+    rng = np.random.default_rng(seed)
+    base, slope = np.zeros(draws), np.zeros(draws)
+    for k, m, h in zip(n_wells, n_zero, n_one, strict=True):
+        wells = _smooth_draws(residuals, (draws, k), rng).sum(axis=1)
+        zero, one = (
+            np.median(_smooth_draws(residuals, (draws, max(n, 1)), rng), axis=1)
+            for n in (m, h)
+        )
+        base += wells - k * zero
+        slope += k * (zero - one)
+    df = scale_df(residuals)
+    unsure = np.sqrt(df / rng.chisquare(df, draws)) / sum(n_wells)
+    return unsure * base, unsure * slope
 
 
 def bootstrap_p(means: Floats, null: Floats) -> Floats:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from screen.groups import AnchorsSettings, DecisionSettings
+from screen.decision_settings import DecisionSettings
+from screen.groups import AnchorsSettings
 
 
 @dataclass
