@@ -6,7 +6,6 @@ import polars as pl
 from screen.statistics.dose_family import family_p
 from screen.statistics.noise import UNIT, Noise
 from screen.statistics.position import FIXED
-from screen.statistics.rates import stouffer_p
 from screen.statistics.robust import Floats
 from screen.statistics.tails import tailed_p, tailed_quantile
 from screen.statistics.well_places import numbers
@@ -59,18 +58,6 @@ def dose_tests(doses: pl.DataFrame, noise: Noise | None, level: float) -> pl.Dat
 def _ratio(effect: Floats, error: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(error > 0, effect / error, np.nan)
-
-
-def compound_p(t: Floats, p: Floats, df: float) -> float:
-    """One p per compound from independent doses: the largest dose score and, from two doses on, their common shift; NaN without a test."""
-    known = np.isfinite(p)
-    if not known.any():
-        return float("nan")
-    tests = p[known]
-    if tests.size > 1:
-        tests = np.append(tests, stouffer_p(t[known], df))
-    least, n = np.array([tests.min()]), np.array([known.sum()])
-    return float(family_p(least, n, np.zeros(1))[0])
 
 
 def unit_tests(doses: pl.DataFrame) -> pl.DataFrame:
