@@ -27,6 +27,7 @@ from screen.judgement import (
 from screen.statistics.dose_tests import unit_tests
 from screen.statistics.evidence import Decision, Evidence, confirm, decide, why_text
 from screen.statistics.false_discovery import adjusted
+from screen.statistics.off_axis import family_p
 from screen.statistics.replicates import UNIT
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
@@ -56,6 +57,8 @@ SCHEMA: dict[str, Any] = {
     "n_sen_ratio": pl.Float64,
     "n_non_ratio": pl.Float64,
     "off_axis_z": pl.Float64,
+    "off_axis_p": pl.Float64,
+    "off_axis_q": pl.Float64,
     "background_z": pl.Float64,
     "lead": pl.Float64,
     **CLASS_COLUMNS,
@@ -96,6 +99,7 @@ def _row(
         "n_sen_ratio": e.n_sen,
         "n_non_ratio": e.n_non,
         "off_axis_z": e.off_axis_z,
+        "off_axis_q": e.off_axis_q,
         "background_z": e.background_z,
         "lead": e.verdict.lead if e.verdict is not None else None,
         "flags": ";".join(sorted(_flags(part, judge.rules))),
@@ -150,8 +154,9 @@ def compound_table(
     q, q_count = (
         _family_q(*pair, method) for pair in ((p, sign), (p_count, sign_count))
     )
+    p_off, q_off = _off_axis(units, method)
     evidence = [
-        evidence_of(part, p[i], q[i], q_count[i], judge)
+        evidence_of(part, p[i], q[i], q_count[i], judge, q_off=q_off[i])
         for i, (_, part) in enumerate(units)
     ]
     decisions, q_rescue = _decisions(evidence, p, q, judge.rules)
@@ -163,7 +168,10 @@ def compound_table(
     classes = class_columns(parts, evidence, [d.name for d in decisions], judge)
     ranks = rank_columns(parts, judge)
     rows = [
-        _row(key, part, e, d, judge) | {"q_rescue": known(r)} | classes[i] | ranks[i]
+        _row(key, part, e, d, judge)
+        | {"q_rescue": known(r), "off_axis_p": known(p_off[i])}
+        | classes[i]
+        | ranks[i]
         for i, ((key, part), e, d, r) in enumerate(
             zip(units, evidence, decisions, q_rescue, strict=True)
         )
@@ -177,6 +185,22 @@ def _family_q(p: Floats, sign: Floats, method: str) -> Floats:
     # An untested compound still counts in the family, as one with no evidence.
     q = adjusted(np.nan_to_num(p, nan=1.0), np.nan_to_num(sign), method)
     return np.where(np.isfinite(p), q, np.nan)
+
+
+def _off_axis(
+    units: list[tuple[tuple[Any, ...], list[DoseRow]]], method: str
+) -> tuple[Floats, Floats]:
+    """One p off the axis per compound over its doses, and its q among all compounds."""
+    p = np.array(
+        [
+            family_p(np.array([d["off_axis_p"] for d in part], dtype=np.float64))
+            for _, part in units
+        ],
+        dtype=np.float64,
+    )
+    # A distance has no sign, which a local rate would need.
+    step = "bh" if method == "local" else method
+    return p, _family_q(p, np.ones(p.size), step)
 
 
 def _decisions(

@@ -20,9 +20,9 @@ def with_classes(
     """
     verdicts = {
         tuple(row[c] for c in UNIT): row
-        for row in compounds.select(*UNIT, "q", "q_count", "is_hit").iter_rows(
-            named=True
-        )
+        for row in compounds.select(
+            *UNIT, "q", "q_count", "off_axis_q", "is_hit"
+        ).iter_rows(named=True)
     }
     found = [
         _of(row, verdicts[tuple(row[c] for c in UNIT)], judge)
@@ -40,7 +40,8 @@ def with_classes(
 def _of(dose: DoseRow, compound: DoseRow, judge: Judge) -> tuple[str, bool, str]:
     q = _later(compound["q"], dose["p"])
     q_count = _later(compound["q_count"], dose["p_count"])
-    e = evidence_of([dose], q, q, q_count, judge)
+    q_off = _later(compound["off_axis_q"], dose["off_axis_p"])
+    e = evidence_of([dose], q, q, q_count, judge, q_off=q_off)
     decision = decide(e, judge.rules)
     return decision.name, bool(decision.is_hit and compound["is_hit"]), decision.reason
 

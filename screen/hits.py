@@ -51,6 +51,7 @@ HIT_COLUMNS = [
     "background_z",
     "focus_z",
     "off_axis_z",
+    "off_axis_p",
     "learnt",
     "excluded",
 ]

@@ -16,6 +16,7 @@ from screen.statistics.decision import (
 )
 from screen.statistics.evidence import Evidence
 from screen.statistics.noise import Noise
+from screen.statistics.off_axis import group_p
 from screen.statistics.position import FIXED
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
@@ -42,17 +43,24 @@ class Judge:
 
 def off_axis_doses(
     wells: pl.DataFrame, doses: pl.DataFrame, model: AxisModel | None
-) -> pl.Series:
-    """off_axis_z of every dose, from the wells behind its effect."""
-    values: list[float | None] = []
-    count = wells["log_count"].to_numpy()
-    for index in doses["index"].to_list():
-        rows = np.array(index, dtype=np.float64)
-        here = count[rows.astype(np.int64)]
-        values.append(
-            None if model is None or not rows.size else dose_distance(model, rows, here)
-        )
-    return pl.Series("off_axis_z", values, dtype=pl.Float64)
+) -> list[pl.Series]:
+    """off_axis_z and off_axis_p of every dose, from the wells behind its effect."""
+    rows = [np.array(index, dtype=np.int64) for index in doses["index"].to_list()]
+    z: list[float | None] = [None] * len(rows)
+    p = np.full(len(rows), np.nan)
+    if model is not None:
+        count = wells["log_count"].to_numpy()
+        z = [
+            dose_distance(model, one.astype(np.float64), count[one])
+            if one.size
+            else None
+            for one in rows
+        ]
+        p = group_p(rows, model)
+    return [
+        pl.Series("off_axis_z", z, dtype=pl.Float64),
+        pl.Series("off_axis_p", p, dtype=pl.Float64).fill_nan(None),
+    ]
 
 
 def best_dose(part: list[DoseRow], rules: CallRules) -> DoseRow:
@@ -188,9 +196,15 @@ def _joint_verdict(part: list[DoseRow], judge: Judge) -> Verdict | None:
 
 
 def evidence_of(
-    part: list[DoseRow], p: float, q: float, q_count: float, judge: Judge
+    part: list[DoseRow],
+    p: float,
+    q: float,
+    q_count: float,
+    judge: Judge,
+    *,
+    q_off: float = float("nan"),
 ) -> Evidence:
-    """Gather one compound's evidence from its dose rows."""
+    """Gather one compound's evidence from its dose rows; a NaN q is unknown."""
     best = telling_dose(part, judge)
     scale = judge.on_rescue_scale
     count, effect = best["log_count"], best["effect"]
@@ -219,6 +233,7 @@ def evidence_of(
         off_axis_z=max(off_axis, default=None),
         background_z=max(background, default=None),
         verdict=_joint_verdict(part, judge),
+        off_axis_q=known(q_off),
     )
 
 

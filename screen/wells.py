@@ -20,6 +20,7 @@ from screen.statistics.normalize import (
     usable,
 )
 from screen.statistics.normalized_wells import normalized_wells
+from screen.statistics.off_axis import well_p
 from screen.statistics.replicates import failed_wells
 from screen.statistics.rules import CallRules
 
@@ -125,9 +126,12 @@ def call_wells(
     wells, noise = with_errors(wells, rules)
     model = axis_model(wells, rules)
     off_axis = (
-        well_distances(wells, model)
+        [well_distances(wells, model), well_p(model)]
         if model is not None
-        else pl.Series("off_axis_z", [None] * wells.height, dtype=pl.Float64)
+        else [
+            pl.Series(c, [None] * wells.height, dtype=pl.Float64)
+            for c in ("off_axis_z", "off_axis_p")
+        ]
     )
     return Called(
         wells=wells.with_columns(off_axis),

@@ -37,6 +37,7 @@ def dose(
         "n_unfocused": 0,
         "n_failed_plate": 0,
         "off_axis_z": 0.0,
+        "off_axis_p": 1.0,
         "background_z": 0.0,
         "background_z_low": 0.0,
     }

@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from screen.statistics.flags import channel_matrix
+from screen.statistics.medians import median_variance
 from screen.statistics.normalize import GROUP, anchor_wells, usable
+from screen.statistics.position import Codes
 from screen.statistics.robust import Floats, mad_sd
 from screen.statistics.rules import CallRules
+from screen.statistics.well_places import codes
 
-N_FOLDS = 5
+N_FOLDS = 10
 MIN_WELLS = 12  # vehicle wells below which no axis is fitted
 
 
@@ -24,14 +28,20 @@ class Axis:
     whiten: Floats  # [d d]
     count_information: float  # sum of squares of log count within states
 
-    def distance(self, profiles: Floats, log_count: Floats, n: Floats) -> Floats:
-        """Distance from the axis of mean profiles of `n` wells [w d], in sd of one vehicle well."""
+    def split(self, profiles: Floats, log_count: Floats) -> tuple[Floats, Floats]:
+        """Profiles [w d] as what is off the axis, whitened [w d], and the way along it [w] (0 stressed, 1 healthy)."""
         rest = profiles - self.start - log_count[:, None] * self.crowding
         white = rest @ self.whiten
         along = self.axis @ self.whiten
         norm = float(along @ along)
-        if norm > 0:
-            white = white - np.outer(white @ along / norm, along)
+        if norm == 0:
+            return np.asarray(white), np.zeros(len(white))
+        part = white @ along / norm
+        return np.asarray(white - np.outer(part, along)), np.asarray(part)
+
+    def distance(self, profiles: Floats, log_count: Floats, n: Floats) -> Floats:
+        """Distance from the axis of mean profiles of `n` wells [w d], in sd of one vehicle well."""
+        white, _ = self.split(profiles, log_count)
         # Beyond the vehicle's counts the crowding coefficient's own error grows.
         leverage = log_count**2 / max(self.count_information, 1e-9)
         scale = np.sqrt(1 / n + leverage)
@@ -74,7 +84,10 @@ def fit_axis(profiles: Floats, log_count: Floats, healthy: Floats) -> Axis:
 
 @dataclass(frozen=True)
 class AxisModel:
-    """The axis with the spread of held-out vehicle distances, and the wells' centred, scaled profiles."""
+    """The axis with the spread of held-out vehicle distances, and the wells' centred, scaled profiles.
+
+    Variances are in that of one well about its plate's centre, for each direction.
+    """
 
     axis: Axis
     centre: float
@@ -83,22 +96,49 @@ class AxisModel:
     held_out: (
         Floats  # [well] distance of vehicle wells from an axis fitted without them
     )
+    white: Floats  # [well d] off the axis; vehicle wells without their own influence
+    along: Floats  # [well] the way from stressed (0) to healthy (1)
+    log_count: Floats  # [well]
+    own_variance: Floats  # [well] 1, more with fewer cells
+    centre_variance: Floats  # [well] of the median that its profile is centred by
+    direction_variance: float
+    group: Codes  # [well]
+    place: Codes  # [well] row and column
 
     def z(self, distance: Floats) -> Floats:
         """Robust z of distances against held-out vehicle wells."""
         return np.asarray((distance - self.centre) / self.spread)
 
 
-def _centred_profiles(wells: pl.DataFrame, zero: pl.Series) -> Floats:
+@dataclass(frozen=True)
+class _Centred:
+    """Profiles less the median of their group's stressed vehicle wells [well d], the same
+    with a vehicle well left out of its own median, and that median's variance [well]."""
+
+    profiles: Floats
+    without_own: Floats
+    variance: Floats
+
+
+def _centred_profiles(wells: pl.DataFrame, zero: pl.Series, groups: Codes) -> _Centred:
     profiles = channel_matrix(wells["profile"])
-    groups = wells.select(pl.struct(GROUP).rank("dense")).to_series().to_numpy()
     base = zero.to_numpy() & np.isfinite(profiles).all(axis=1)
     centred = np.full(profiles.shape, np.nan)
+    alone, variance = centred.copy(), np.full(len(profiles), np.nan)
     for group in np.unique(groups):
         here = groups == group
-        if (here & base).any():
-            centred[here] = profiles[here] - np.median(profiles[here & base], axis=0)
-    return centred
+        own = np.flatnonzero(here & base)
+        if own.size == 0:
+            continue
+        centred[here] = profiles[here] - np.median(profiles[own], axis=0)
+        alone[here] = centred[here]
+        variance[here] = median_variance(np.array([own.size]))[0]
+        if own.size > 1:
+            for i, row in enumerate(own):
+                others = np.delete(own, i)
+                alone[row] = profiles[row] - np.median(profiles[others], axis=0)
+            variance[own] = median_variance(np.array([own.size - 1]))[0]
+    return _Centred(centred, alone, variance)
 
 
 def axis_model(wells: pl.DataFrame, rules: CallRules) -> AxisModel | None:
@@ -106,8 +146,9 @@ def axis_model(wells: pl.DataFrame, rules: CallRules) -> AxisModel | None:
     good = usable(wells)
     zero = good & wells.select(anchor_wells(rules.anchors.senescent)).to_series()
     one = good & wells.select(anchor_wells(rules.anchors.healthy)).to_series()
-    profiles = _centred_profiles(wells, zero)
-    count = wells["log_count"].to_numpy()
+    groups = codes(wells, *GROUP)
+    centred = _centred_profiles(wells, zero, groups)
+    profiles, count = centred.profiles, wells["log_count"].to_numpy()
     known = np.isfinite(profiles).all(axis=1) & np.isfinite(count)
     chosen = np.flatnonzero((zero | one).to_numpy() & known)
     if chosen.size < MIN_WELLS or profiles.shape[1] == 0:
@@ -119,19 +160,48 @@ def axis_model(wells: pl.DataFrame, rules: CallRules) -> AxisModel | None:
     if profiles.shape[1] < 2:
         return None
     healthy = one.to_numpy().astype(np.float64)
+    alone = centred.without_own[:, scale > 0] / scale[scale > 0]
+    axis = fit_axis(profiles[chosen], count[chosen], healthy[chosen])
+    white, along = axis.split(profiles, count)
     held_out = np.full(wells.height, np.nan)
-    for fold in range(N_FOLDS):
-        out, fit = chosen[fold::N_FOLDS], np.delete(chosen, np.s_[fold::N_FOLDS])
+    place = codes(wells, "row", "column")
+    for here in _folds(place[chosen]):
+        out, fit = chosen[here], chosen[~here]
         model = fit_axis(profiles[fit], count[fit], healthy[fit])
         held_out[out] = model.distance(profiles[out], count[out], np.ones(out.size))
+        white[out], along[out] = model.split(alone[out], count[out])
     reference = held_out[chosen]
+    n_one = int(healthy[chosen].sum())
+    n_zero = chosen.size - n_one
     return AxisModel(
-        axis=fit_axis(profiles[chosen], count[chosen], healthy[chosen]),
+        axis=axis,
         centre=float(np.median(reference)),
         spread=max(mad_sd(reference), 1e-9),
         profiles=profiles,
         held_out=held_out,
+        white=white,
+        along=along,
+        log_count=count,
+        own_variance=thin_variance(count),
+        centre_variance=centred.variance,
+        direction_variance=1 / max(n_zero, 1) + 1 / n_one if n_one else 0.0,
+        group=groups,
+        place=place,
     )
+
+
+def _folds(place: Codes) -> list[npt.NDArray[np.bool_]]:
+    """Which wells are left out in turn: whole places, for what stays with one would teach the axis; single wells where places are too few."""
+    _, number = np.unique(place, return_inverse=True)
+    if number.max() + 1 < 2 * N_FOLDS:
+        number = np.arange(place.size)
+    return [number % N_FOLDS == fold for fold in range(N_FOLDS)]
+
+
+def thin_variance(log_count: Floats) -> Floats:
+    """Variance of a well's mean over its cells, 1 at the vehicle's number: 0.6 stays, the rest goes with 1 / number."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(0.6 + 0.4 * np.exp(-np.minimum(log_count, 0.0)))
 
 
 def well_distances(wells: pl.DataFrame, model: AxisModel) -> pl.Series:

@@ -29,6 +29,7 @@ class Evidence:
     off_axis_z: float | None  # farthest dose
     background_z: float | None
     verdict: Verdict | None
+    off_axis_q: float | None = None  # over all doses, among all compounds
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,18 @@ def _active(e: Evidence, rules: CallRules) -> bool:
     return (
         is_below(e.q, rules.fdr)
         or is_below(e.q_count, rules.fdr)
-        or (e.off_axis_z or 0.0) > rules.off_axis_max
+        or _is_off_axis(e, rules)
     )
+
+
+def _is_odd(e: Evidence, rules: CallRules) -> bool:
+    return (e.off_axis_z or 0.0) > rules.off_axis_max
+
+
+def _is_off_axis(e: Evidence, rules: CallRules) -> bool:
+    """Far from the axis, and surely so where the screen can tell how sure that is."""
+    unknown = e.off_axis_q is None
+    return _is_odd(e, rules) and (unknown or is_below(e.off_axis_q, rules.fdr))
 
 
 def _loses_cells(e: Evidence, rules: CallRules) -> bool:
@@ -43,7 +53,7 @@ def decide(e: Evidence, rules: CallRules) -> Decision:
     verdict = e.verdict
     if verdict is None:
         return Decision("undecided", False, "the cell number is unknown")
-    if (e.off_axis_z or 0.0) > rules.off_axis_max:
+    if _is_off_axis(e, rules):
         if verdict.nearest in LOSS and _loses_cells(e, rules):
             return _named(e, verdict, rules)
         why = "the cells look like neither healthy nor senescent ones"
@@ -75,6 +85,7 @@ def _without_score(e: Evidence, rules: CallRules) -> Decision:
 
 def _rescue(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
     doubts = [
+        (_is_odd(e, rules), "the look is odd, though not significantly so"),
         (not is_below(e.q, rules.fdr), "the rescue itself is not significant"),
         (
             e.relative_count is None or e.relative_count < rules.min_relative_count,
