@@ -6,7 +6,7 @@ name where no structure is given. A match is a suspicion, never a verdict.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from rdkit import Chem
 
@@ -77,6 +77,7 @@ def suspicion(molecule: Chem.Mol | None, *names: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=2**16)
 def suspicion_of(smiles: str | None, *names: str | None) -> str:
     """As `suspicion`, of the SMILES of a library, which has been read before."""
     molecule = Chem.MolFromSmiles(smiles) if smiles else None

@@ -254,6 +254,8 @@ OUT_OF_FOCUS | WARN | COMPLETE | the well or field is blurred against its plate;
 BLANK | WARN | COMPLETE | the field is dark and flat against its plate | check lamp, shutter and filter
 BACKGROUND | WARN | COMPLETE | the field's background is far from its plate's | look at the field, and for fluorescence of the compound
 DEBRIS | WARN | COMPLETE | bright or broad structures that are no nuclei cover much of the field | look for dust, crystals and fibres
+CHANNEL_BRIGHT | WARN | COMPLETE | the compound's wells are brighter in a channel than both vehicles | look for its fluorescence, or for a stain that changed
+FLUORESCENCE_SUSPECT | WARN | COMPLETE | the compound is a dye or binds DNA by its structure, or its wells shine | look at wells without stain
 BACKGROUND_HIGH | WARN | COMPLETE | the background is far above the vehicle's | look for fluorescence of the compound
 SEG_SUSPECT | WARN | COMPLETE | over 20 times the cells of the plate's wells; the well is left out | look at the segmentation
 VEHICLE_EMPTY | WARN | COMPLETE | vehicle wells of the plate have no cells | look for failed seeding or a dead corner

@@ -24,6 +24,8 @@ from screen.judgement import (
     position_explains,
     telling_dose,
 )
+from screen.signs import COLUMNS as SIGN_COLUMNS
+from screen.signs import Signs, chemistry_of, sign_columns, signs_of
 from screen.statistics.dose_tests import unit_tests
 from screen.statistics.evidence import Decision, Evidence, confirm, decide, why_text
 from screen.statistics.false_discovery import adjusted
@@ -60,6 +62,7 @@ SCHEMA: dict[str, Any] = {
     "off_axis_p": pl.Float64,
     "off_axis_q": pl.Float64,
     "background_z": pl.Float64,
+    **SIGN_COLUMNS,
     "lead": pl.Float64,
     **CLASS_COLUMNS,
     **RANK_COLUMNS,
@@ -74,6 +77,7 @@ def _row(
     part: list[DoseRow],
     e: Evidence,
     decision: Decision,
+    signs: Signs,
     judge: Judge,
 ) -> dict[str, Any]:
     best = telling_dose(part, judge)
@@ -101,8 +105,9 @@ def _row(
         "off_axis_z": e.off_axis_z,
         "off_axis_q": e.off_axis_q,
         "background_z": e.background_z,
+        **sign_columns(part, signs),
         "lead": e.verdict.lead if e.verdict is not None else None,
-        "flags": ";".join(sorted(_flags(part, judge.rules))),
+        "flags": ";".join(sorted(_flags(part, judge.rules) | signs.flags)),
         "why": why_text(e, decision),
         "doses": strict_json(list(map(_dose, part))),
     }
@@ -155,8 +160,11 @@ def compound_table(
         _family_q(*pair, method) for pair in ((p, sign), (p_count, sign_count))
     )
     p_off, q_off = _off_axis(units, method)
+    listed = _listed(units, library, compounds, merge=merge)
+    chemistry = chemistry_of(listed)
+    signs = [signs_of(part, judge.rules, *chemistry[key[0]]) for key, part in units]
     evidence = [
-        evidence_of(part, p[i], q[i], q_count[i], judge, q_off=q_off[i])
+        evidence_of(part, p[i], q[i], q_count[i], judge, q_off=q_off[i], signs=signs[i])
         for i, (_, part) in enumerate(units)
     ]
     decisions, q_rescue = _decisions(evidence, p, q, judge.rules)
@@ -168,7 +176,7 @@ def compound_table(
     classes = class_columns(parts, evidence, [d.name for d in decisions], judge)
     ranks = rank_columns(parts, judge)
     rows = [
-        _row(key, part, e, d, judge)
+        _row(key, part, e, d, signs[i], judge)
         | {"q_rescue": known(r), "off_axis_p": known(p_off[i])}
         | classes[i]
         | ranks[i]
@@ -177,8 +185,23 @@ def compound_table(
         )
     ]
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    table = with_library(table, library, compounds, merge=merge)
+    table = table.join(
+        listed, on="compound", how="left", validate="m:1", maintain_order="left"
+    )
     return ranked(with_interference(table))
+
+
+def _listed(
+    units: list[tuple[tuple[Any, ...], list[DoseRow]]],
+    library: pl.DataFrame | None,
+    compounds: pl.Series | None,
+    *,
+    merge: bool,
+) -> pl.DataFrame:
+    """What the library knows of each compound, once."""
+    names = pl.Series("compound", [key[0] for key, _ in units], dtype=pl.String)
+    once = names.unique(maintain_order=True).to_frame()
+    return with_library(once, library, compounds, merge=merge)
 
 
 def _family_q(p: Floats, sign: Floats, method: str) -> Floats:

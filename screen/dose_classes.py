@@ -3,6 +3,7 @@
 import polars as pl
 
 from screen.judgement import DoseRow, Judge, evidence_of
+from screen.signs import signs_of
 from screen.statistics.evidence import decide
 from screen.statistics.replicates import UNIT
 
@@ -21,7 +22,7 @@ def with_classes(
     verdicts = {
         tuple(row[c] for c in UNIT): row
         for row in compounds.select(
-            *UNIT, "q", "q_count", "off_axis_q", "is_hit"
+            *UNIT, "q", "q_count", "off_axis_q", "is_hit", "interference"
         ).iter_rows(named=True)
     }
     found = [
@@ -41,7 +42,8 @@ def _of(dose: DoseRow, compound: DoseRow, judge: Judge) -> tuple[str, bool, str]
     q = _later(compound["q"], dose["p"])
     q_count = _later(compound["q_count"], dose["p_count"])
     q_off = _later(compound["off_axis_q"], dose["off_axis_p"])
-    e = evidence_of([dose], q, q, q_count, judge, q_off=q_off)
+    signs = signs_of([dose], judge.rules, compound["interference"])
+    e = evidence_of([dose], q, q, q_count, judge, q_off=q_off, signs=signs)
     decision = decide(e, judge.rules)
     return decision.name, bool(decision.is_hit and compound["is_hit"]), decision.reason
 

@@ -260,6 +260,8 @@ class DecisionSettings:
     background_rise_min: float = key(
         0.03, "least rise of the background that counts", "share", low=0, high=10
     )
+    channel_rise_min: float = key(0.2, "least rise of a channel", "share", low=0.01)
+    saturation_rise_min: float = key(0.02, "the same of saturation", "share", low=1e-3)
     off_axis_max: float = key(
         5.0, "farther from the healthy-senescent axis is another phenotype", low=1
     )

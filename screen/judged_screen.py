@@ -10,6 +10,7 @@ from screen.dose_classes import with_classes
 from screen.judgement import Judge, off_axis_doses
 from screen.statistics import chosen_tests
 from screen.statistics.decision import Shares, class_curves
+from screen.statistics.interference import with_dose_signs
 from screen.statistics.replicates import dose_table
 from screen.statistics.rules import CallRules
 from screen.wells import Called, call_wells, healthy_log_count
@@ -46,6 +47,7 @@ def judge_screen(
     doses = dose_table(wells, called.anchors, called.noise, rules)
     doses = chosen_tests.of_doses(doses, wells, called.anchors, called.noise, rules)
     doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
+    doses = with_dose_signs(doses, wells, rules)
     ids = called.wells["compound"]
     compounds = compound_table(doses, judge, library, ids, merge=merge)
     compounds = chosen_tests.of_compounds(compounds, doses)

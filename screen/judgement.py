@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from screen.signs import Signs, signs_of
 from screen.statistics.axis import AxisModel, dose_distance
 from screen.statistics.decision import (
     Curve,
@@ -144,17 +145,6 @@ def _dead(part: list[DoseRow], judge: Judge) -> str:
     return "failed"
 
 
-def _artefact(part: list[DoseRow], rules: CallRules) -> str:
-    limit = rules.background_z_max
-    for d in part:
-        bright = d["background_z"] is not None and d["background_z"] > limit
-        if bright and d["background_z_low"] > limit / 3:
-            return f"the background is brighter than in the vehicle (z {d['background_z']:.0f})"
-        if d["n_measured"] >= 2 and d["n_unfocused"] == d["n_measured"]:
-            return "every replicate is out of focus"
-    return ""
-
-
 def dose_points(part: list[DoseRow], judge: Judge) -> tuple[Floats, Floats] | None:
     """(log count, rescue) [dose 2] of the doses that have both, and their covariances
     [dose 2 2]; None without any, or off the rescue scale."""
@@ -203,8 +193,11 @@ def evidence_of(
     judge: Judge,
     *,
     q_off: float = float("nan"),
+    signs: Signs | None = None,
 ) -> Evidence:
-    """Gather one compound's evidence from its dose rows; a NaN q is unknown."""
+    """Gather one compound's evidence from its dose rows; a NaN q is unknown, and without
+    `signs` those of its doses count."""
+    signs = signs or signs_of(part, judge.rules)
     best = telling_dose(part, judge)
     scale = judge.on_rescue_scale
     count, effect = best["log_count"], best["effect"]
@@ -218,7 +211,7 @@ def evidence_of(
         n_used=best["n_counted" if judge.counts_only else "n_used"],
         n_planned=best["n_wells"],
         dead=_dead(part, judge),
-        artefact=_artefact(part, judge.rules),
+        artefact=signs.artefact,
         failed_plates=0 < best["n_used"] == best["n_failed_plate"],
         concentration_um=best["concentration_um"],
         effect=effect,
@@ -234,6 +227,7 @@ def evidence_of(
         background_z=max(background, default=None),
         verdict=_joint_verdict(part, judge),
         off_axis_q=known(q_off),
+        light=signs.channel,
     )
 
 

@@ -10,6 +10,7 @@ from screen.audits.vehicle import flag_titration
 from screen.plate_table import kept_plates, plate_tables
 from screen.statistics.axis import AxisModel, axis_model, well_distances
 from screen.statistics.flags import flag_wells, unflagged
+from screen.statistics.interference import pixel_signs
 from screen.statistics.map_flags import flag_excluded, leave_out_turned
 from screen.statistics.noise import Noise, with_errors
 from screen.statistics.normalize import (
@@ -111,7 +112,8 @@ def call_wells(
     Without `quality` no well is flagged away, no plate fails and none is measured.
     """
     wells = flag_excluded(flag_wells(expected_wells(scores, plate_map), rules))
-    wells = flag_titration(wells if quality else unflagged(wells))
+    wells = pixel_signs(wells if quality else unflagged(wells), rules)
+    wells = flag_titration(wells)
     wells, normalizers = normalized_wells(wells, rules)
     wells, scales = scale_wells(wells, rules)
     wells = failed_wells(wells) if quality else wells

@@ -40,6 +40,9 @@ def dose(
         "off_axis_p": 1.0,
         "background_z": 0.0,
         "background_z_low": 0.0,
+        **dict.fromkeys(("channel_z", "channel_z_low"), 0.0),
+        **dict.fromkeys(("saturation_z", "saturation_z_low", "focus_z"), 0.0),
+        "bright_channel": 1,
     }
 
 

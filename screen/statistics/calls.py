@@ -30,6 +30,7 @@ class Evidence:
     background_z: float | None
     verdict: Verdict | None
     off_axis_q: float | None = None  # over all doses, among all compounds
+    light: str = ""  # "" or which channel is brighter than in both vehicles
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ def _without_score(e: Evidence, rules: CallRules) -> Decision:
 def _rescue(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
     doubts = [
         (_is_odd(e, rules), "the look is odd, though not significantly so"),
+        (e.light != "", f"{e.light}: the score may be the compound's own light"),
         (not is_below(e.q, rules.fdr), "the rescue itself is not significant"),
         (
             e.relative_count is None or e.relative_count < rules.min_relative_count,
