@@ -27,12 +27,13 @@ MOST_TOLD = 20
 class CentreRows:
     """Rows of centres: plate, well, field, image (text, '' where not told), y, x (float
     pixels or um; null: looked at, and nothing there), line. ``half`` is what a place
-    counts more than the middle of its pixel."""
+    counts more than the middle of its pixel; ``warnings`` tell of images left out."""
 
     source: str
     frame: pl.DataFrame
     is_um: bool
     half: float = 0.0
+    warnings: tuple[Problem, ...] = ()
 
 
 def read_rows(path: Path) -> CentreRows:

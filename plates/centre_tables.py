@@ -58,7 +58,8 @@ def read_centres(
         .sort("well", "field", maintain_order=True)
         for plate in plates
     }
-    return CentreTable({k: t for k, t in tables.items() if t.height}, doubled)
+    kept = {k: t for k, t in tables.items() if t.height}
+    return CentreTable(kept, (*rows.warnings, *doubled))
 
 
 def _rows(path: Path, plates: Sequence[Plate]) -> CentreRows:

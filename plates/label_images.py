@@ -16,48 +16,68 @@ from plates.readers.tiff import read_pages
 SUFFIXES = (".tif", ".tiff", ".png")
 PICKLED = (".npy", ".npz", ".pkl", ".pickle", ".mat")
 LARGEST_PX = 2**28
+COVERS = 0.5
+"""A cell over more of its image than this is a background taken for one."""
 
 
 def label_centres(labels: NDArray[Any]) -> NDArray[np.float64]:
     """Centres [n 2] (y, x) of the pixels of each label above 0, by rising label."""
-    flat = labels.ravel()
-    if (n := int(flat.max(initial=0)) + 1) <= flat.size:
-        known = np.arange(n)
-    else:  # labels may be sparse and huge; numbering them anew bounds the sums
-        known, flat = np.unique(flat, return_inverse=True)
-        n = len(known)
-    area = np.bincount(flat, minlength=n)
+    known, numbers, area = _areas(labels)
     there = (known > 0) & (area > 0)
     axes = np.ogrid[: labels.shape[0], : labels.shape[1]]
     sums = [
-        np.bincount(flat, np.broadcast_to(axis, labels.shape).ravel(), n)
+        np.bincount(numbers, np.broadcast_to(axis, labels.shape).ravel(), len(known))
         for axis in axes
     ]
     centres: NDArray[np.float64] = np.stack(sums, 1)[there] / area[there, None]
     return centres
 
 
+def covering(labels: NDArray[Any]) -> str:
+    """What is wrong where one label above 0 holds more than `COVERS` of all pixels; '' if none does."""
+    known, _, area = _areas(labels)
+    share = float(area[known > 0].max(initial=0)) / max(labels.size, 1)
+    return f"one object covers {100 * share:.0f} % of the image" * (share > COVERS)
+
+
+def _areas(
+    labels: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+    """The labels, each pixel's place among them, and how many pixels each has."""
+    flat = labels.ravel()
+    if (n := int(flat.max(initial=0)) + 1) <= flat.size:
+        known = np.arange(n)
+    else:  # labels may be sparse and huge; numbering them anew bounds the sums
+        known, flat = np.unique(flat, return_inverse=True)
+    return known, flat, np.bincount(flat, minlength=len(known))
+
+
 def read_label_rows(folder: Path, shape: tuple[int, int]) -> CentreRows:
     """The centres of every label image (TIFF, PNG) of a folder of images of this shape.
 
+    An image that one object covers is left out with a warning, as one never looked at.
     Raises InputError listing every file that is no label image of it; pickles of numpy
     are refused, because reading one may run what it holds.
     """
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     images = [p for p in files if p.suffix.lower() in SUFFIXES]
     problems = [] if images else [no_labels(folder, files)]
-    parts = []
+    parts, warnings = list[pl.DataFrame](), list[Problem]()
     for line, path in enumerate(images, 1):
         name = path.relative_to(folder).as_posix()
         try:
-            centres = label_centres(_labels(path, shape))
+            labels = _labels(path, shape)
         except PlaneError as error:
             problems.append(_problem(name, f"{error.code}: {error}"))
             continue
-        parts.append(_frame(name, centres, line))
-    if problems:
-        raise InputError(problems)
-    return CentreRows(folder.name, pl.concat(parts), is_um=False)
+        if found := covering(labels):
+            warnings.append(suspect(name, found))
+        else:
+            parts.append(_frame(name, label_centres(labels), line))
+    if problems or not parts:
+        raise InputError(problems + warnings)
+    frame = pl.concat(parts)
+    return CentreRows(folder.name, frame, is_um=False, warnings=tuple(warnings))
 
 
 def _labels(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
@@ -115,6 +135,17 @@ def no_labels(folder: Path, files: list[Path]) -> Problem:
             "save the masks as TIFF or PNG (cellpose --save_tif or --save_png)",
         )
     return _problem(str(folder), f"{len(files)} files, no label image (TIFF or PNG)")
+
+
+def suspect(where: str, found: str) -> Problem:
+    """A field whose segmentation cannot be right."""
+    return Problem(
+        "SEG_SUSPECT",
+        where,
+        found,
+        "that is no cell: most often the background has a number",
+        "look at the segmentation; the field is left out",
+    )
 
 
 def _problem(where: str, found: str) -> Problem:

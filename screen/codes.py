@@ -257,7 +257,7 @@ DEBRIS | WARN | COMPLETE | bright or broad structures that are no nuclei cover m
 CHANNEL_BRIGHT | WARN | COMPLETE | the compound's wells are brighter in a channel than both vehicles | look for its fluorescence, or for a stain that changed
 FLUORESCENCE_SUSPECT | WARN | COMPLETE | the compound is a dye or binds DNA by its structure, or its wells shine | look at wells without stain
 BACKGROUND_HIGH | WARN | COMPLETE | the background is far above the vehicle's | look for fluorescence of the compound
-SEG_SUSPECT | WARN | COMPLETE | over 20 times the cells of the plate's wells; the well is left out | look at the segmentation
+SEG_SUSPECT | WARN | COMPLETE | over 20 times the cells of the plate's wells, or one object over half the field; it is left out | look at the segmentation
 VEHICLE_EMPTY | WARN | COMPLETE | vehicle wells of the plate have no cells | look for failed seeding or a dead corner
 COUNT_OUTLIER | WARN | COMPLETE | the cell number is far from the plate's | look at the well
 NOT_SCORED | WARN | PARTIAL | the well has no record yet | run score again

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plates.label_images import label_centres
+from plates.label_images import covering, label_centres, suspect
 from plates.problems import FieldError, Problem
 from screen.errors import Refusal, refusal
 
@@ -51,6 +51,8 @@ class GuardedSegmenter:
             raise _fault("SEGMENTER_LABELS", where, f"{self.name}: {found}")
         if int(labels.min(initial=0)) < 0:
             raise _fault("SEGMENTER_LABELS", where, f"{self.name}: negative labels")
+        if found := covering(labels):
+            raise FieldError(suspect(where, f"{self.name}: {found}"))
         return label_centres(labels).astype(np.float32)
 
 

@@ -1,20 +1,29 @@
-"""Rows C25, E01 and E03: maps that disagree on a plate, wells without cells, counts that cannot be."""
+"""Rows C25, E01 and E03: maps that disagree on a plate, wells without cells, counts and objects that cannot be."""
 
 from functools import cache
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plates.campaign import Campaign
+from plates.centre_tables import read_centres
 from plates.problems import InputError
-from screen import call
+from plates.store import open_plate
+from screen import call, segmenters
+from screen.blocks import Block, WellTask, score_well
 from screen.call import CallTables, call_tables
+from screen.cell_centres import CentreSource
 from screen.settings import CallVerb
 from screen.statistics.flags import count_ratio, flag_wells
 from screen.statistics.rules import CallRules
 from tests.score_tables import Screen, draw
+from tests.tiny_screen import NumpyScorer, make_screen
 
 RULES = CallRules()
 HEADER = "plate,well,compound,concentration_um,role,state,replicate,batch\n"
@@ -167,3 +176,67 @@ def test_E03_where_most_compounds_kill_live_wells_are_no_mistake() -> None:
     flagged = flag_wells(wells, RULES)["flags"]
 
     assert not flagged.list.contains("SEG_SUSPECT").any()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    """A screen with pixels, for what segmentation makes of a field."""
+    return make_screen(tmp_path_factory.mktemp("segmented") / "campaign")
+
+
+def blanket(image: np.ndarray) -> np.ndarray:
+    """Labels of a background taken for a cell, and one true cell in a corner."""
+    labels = np.ones(image.shape[1:], np.int32)
+    labels[:3, :3] = 2
+    return labels
+
+
+def halved(image: np.ndarray) -> np.ndarray:
+    """Labels of one cell over just half of the field: large, but one to be believed."""
+    labels = np.zeros(image.shape[1:], np.int32)
+    labels[: image.shape[1] // 2] = 1
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("name", "codes", "status"),
+    [("blanket", ["SEG_SUSPECT"], "QUARANTINED"), ("halved", [], "SCORED")],
+)
+def test_E03_an_object_that_covers_the_field_costs_it(
+    tiny: Campaign,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    codes: list[str],
+    status: str,
+) -> None:
+    entry = EntryPoint(name, f"{__name__}:{name}", segmenters.GROUP)
+    monkeypatch.setattr(segmenters, "installed", lambda: {name: entry})
+    where = tiny.plates[0]
+    source = CentreSource(name, segmenter=name)
+    task = WellTask("A02", ("half0",))
+    block = Block(
+        Path(), where.plate, where.path, (task,), "fingerprint", 0.5, centres=source
+    )
+    record = score_well(open_plate(where.path), task, NumpyScorer(), block)
+
+    assert (record.status, record.header["codes"]) == (status, codes)
+    told = [f.get("problem", "") for f in record.header["fields"]]
+    assert all((f"{name}: one object covers 99 %" in t) == bool(codes) for t in told)
+
+
+def test_E03_a_label_image_that_one_object_covers_is_left_out(
+    tiny: Campaign, tmp_path: Path
+) -> None:
+    plate = open_plate(tiny.plates[0].path)
+    for name, segment in (("A01_f0", halved), ("A02_f0", blanket)):
+        labels = segment(np.zeros(plate.field_shape, np.uint16))
+        tifffile.imwrite(tmp_path / f"{name}.tif", labels)
+    table = read_centres(tmp_path, [plate])
+
+    assert [(p.code, p.where) for p in table.warnings] == [
+        ("SEG_SUSPECT", "A02_f0.tif")
+    ]
+    assert table.plates[plate.plate]["well"].to_list() == ["A01"]
+    (tmp_path / "A01_f0.tif").unlink()
+    with pytest.raises(InputError, match=r"SEG_SUSPECT A02_f0.tif: one object covers"):
+        read_centres(tmp_path, [plate])
