@@ -194,7 +194,7 @@ def blanket(image: np.ndarray) -> np.ndarray:
 def halved(image: np.ndarray) -> np.ndarray:
     """Labels of one cell over just half of the field: large, but one to be believed."""
     labels = np.zeros(image.shape[1:], np.int32)
-    labels[: image.shape[1] // 2] = 1
+    labels[:, : image.shape[2] // 2] = 1
     return labels
 
 
@@ -229,7 +229,7 @@ def test_E03_a_label_image_that_one_object_covers_is_left_out(
 ) -> None:
     plate = open_plate(tiny.plates[0].path)
     for name, segment in (("A01_f0", halved), ("A02_f0", blanket)):
-        labels = segment(np.zeros(plate.field_shape, np.uint16))
+        labels = segment(np.zeros(plate.field_shape)).astype(np.uint16)
         tifffile.imwrite(tmp_path / f"{name}.tif", labels)
     table = read_centres(tmp_path, [plate])
 
