@@ -71,7 +71,7 @@ def read_label_rows(folder: Path, shape: tuple[int, int]) -> CentreRows:
             problems.append(_problem(name, f"{error.code}: {error}"))
             continue
         if found := covering(labels):
-            warnings.append(suspect(name, found))
+            warnings.append(_suspect(name, found))
         else:
             parts.append(_frame(name, label_centres(labels), line))
     if problems or not parts:
@@ -137,8 +137,7 @@ def no_labels(folder: Path, files: list[Path]) -> Problem:
     return _problem(str(folder), f"{len(files)} files, no label image (TIFF or PNG)")
 
 
-def suspect(where: str, found: str) -> Problem:
-    """A field whose segmentation cannot be right."""
+def _suspect(where: str, found: str) -> Problem:
     return Problem(
         "SEG_SUSPECT",
         where,

@@ -195,7 +195,7 @@ def _score_field(
         if block.held is not None:
             raise FieldError(replace(block.held, where=where))
         source, place = block.centres, (plate.plate, str(well), index)
-        centres = None if source is None else source(pixels, *place)
+        centres, codes = (None, ()) if source is None else source.look(pixels, *place)
         scores = scorer(
             pixels, task.networks, illumination=block.illumination, centres=centres
         )
@@ -205,6 +205,7 @@ def _score_field(
         entry = {"field": index, "used": False, "n_cells": 0, "codes": [problem.code]}
         found.entries.append({**entry, "problem": str(problem)})
         return
+    scores = replace(scores, codes=(*scores.codes, *codes))
     found.scores.append((index, scores))
     found.entries.append(_entry(index, scores, scorer.threshold))
 

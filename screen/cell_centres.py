@@ -38,19 +38,25 @@ class CentreSource:
     ) -> Centres:
         """Centres [n 2] (y, x) in pixels of one field [c y x]; raises FieldError where
         there are none to have."""
+        return self.look(pixels, plate, well, field)[0]
+
+    def look(
+        self, pixels: NDArray[Any], plate: str, well: str, field: int
+    ) -> tuple[Centres, tuple[str, ...]]:
+        """The centres, and the codes of what is odd about them."""
         where = f"{plate}/{well}/f{field}"
         if self.segmenter:
             guarded: GuardedSegmenter = _loaded(
                 self.segmenter, lambda: GuardedSegmenter(self.segmenter)
             )
-            return guarded.centres(pixels, where)
+            return guarded.look(pixels, where)
         given: GivenCentres = _loaded(
             (self.path, self.identity), lambda: GivenCentres(Path(self.path))
         )
         found = given.of(well, field)
         if found is None:
             raise FieldError(_unseen(where, self.path))
-        return found
+        return found, ()
 
 
 def centre_sources(

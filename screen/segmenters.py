@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plates.label_images import covering, label_centres, suspect
+from plates.label_images import covering, label_centres
 from plates.problems import FieldError, Problem
 from screen.errors import Refusal, refusal
 
@@ -36,6 +36,12 @@ class GuardedSegmenter:
 
     def centres(self, image: NDArray[Any], where: str) -> NDArray[np.float32]:
         """The middle [n 2] of each label; raises FieldError with the segmenter's error."""
+        return self.look(image, where)[0]
+
+    def look(
+        self, image: NDArray[Any], where: str
+    ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+        """As `centres`, with SEG_SUSPECT where one object covers the field."""
         try:
             with self._lock:
                 labels = np.asarray(self._segmenter(image))
@@ -51,9 +57,9 @@ class GuardedSegmenter:
             raise _fault("SEGMENTER_LABELS", where, f"{self.name}: {found}")
         if int(labels.min(initial=0)) < 0:
             raise _fault("SEGMENTER_LABELS", where, f"{self.name}: negative labels")
-        if found := covering(labels):
-            raise FieldError(suspect(where, f"{self.name}: {found}"))
-        return label_centres(labels).astype(np.float32)
+        # The field stays: a compound that shines is told by its pixels.
+        codes = ("SEG_SUSPECT",) if covering(labels) else ()
+        return label_centres(labels).astype(np.float32), codes
 
 
 def installed() -> dict[str, EntryPoint]:

@@ -199,15 +199,14 @@ def halved(image: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("name", "codes", "status"),
-    [("blanket", ["SEG_SUSPECT"], "QUARANTINED"), ("halved", [], "SCORED")],
+    ("name", "codes"),
+    [("blanket", ["SEG_SUSPECT"]), ("halved", [])],
 )
-def test_E03_an_object_that_covers_the_field_costs_it(
+def test_E03_an_object_that_covers_the_field_is_told_of_its_well(
     tiny: Campaign,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     codes: list[str],
-    status: str,
 ) -> None:
     entry = EntryPoint(name, f"{__name__}:{name}", segmenters.GROUP)
     monkeypatch.setattr(segmenters, "installed", lambda: {name: entry})
@@ -219,9 +218,24 @@ def test_E03_an_object_that_covers_the_field_costs_it(
     )
     record = score_well(open_plate(where.path), task, NumpyScorer(), block)
 
-    assert (record.status, record.header["codes"]) == (status, codes)
-    told = [f.get("problem", "") for f in record.header["fields"]]
-    assert all((f"{name}: one object covers 99 %" in t) == bool(codes) for t in told)
+    assert (record.status, record.header["codes"]) == ("SCORED", codes)
+    assert [f["codes"] for f in record.header["fields"]] == [codes, codes]
+
+
+@pytest.mark.parametrize("glows", [True, False])
+def test_E03_wells_under_one_object_are_left_out_and_not_dead(glows: bool) -> None:
+    scores, plate_map, name = drawn()
+    wells = plate_map.filter(compound=name)
+    values: dict[str, object] = {"background": [900.0, 220.0]} if glows else {}
+    one = with_wells(scores, wells, n_cells=1, codes=["SEG_SUSPECT"], **values)
+    tables = call_tables(one, plate_map, None, RULES)
+    found = tables.hits.filter(compound=name)
+
+    assert found["flags"].str.contains("SEG_SUSPECT").all()
+    assert not found["flags"].str.contains("LOW_CELLS").any()
+    assert found["relative_count"].is_null().all()
+    row = tables.compounds.row(by_predicate=pl.col("compound") == name, named=True)
+    assert row["class"] == ("artefact" if glows else "failed")
 
 
 def test_E03_a_label_image_that_one_object_covers_is_left_out(

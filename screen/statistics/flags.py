@@ -1,6 +1,7 @@
 """Well flags: few cells, out of focus, bright background, odd and impossible counts; each a robust z within one plate."""
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from screen.statistics.robust import Floats, robust_z
@@ -83,13 +84,24 @@ def flag_plate(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
             wells["status"], wells["n_cells"], focus, background, count, strict=True
         )
     ]
-    for i in np.flatnonzero(count_ratio(wells) > SUSPECT_RATIO):
-        flags[i].append(SEG_SUSPECT)
+    for i in np.flatnonzero((count_ratio(wells) > SUSPECT_RATIO) | _covered(wells)):
+        # Few objects of a segmentation that failed are no sign of death.
+        flags[i] = [f for f in flags[i] if f != "LOW_CELLS"] + [SEG_SUSPECT]
     return wells.with_columns(
         pl.Series("focus_z", focus, dtype=pl.Float64).fill_nan(None),
         pl.Series("background_z", background, dtype=pl.Float64).fill_nan(None),
         pl.Series("flags", flags, dtype=pl.List(pl.String)),
     )
+
+
+def _covered(wells: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """The scored wells in a field of which one object covered the image."""
+    if "codes" not in wells.columns:
+        return np.zeros(wells.height, dtype=np.bool_)
+    covered = pl.col("codes").list.contains(SEG_SUSPECT) & pl.col("status").is_in(
+        SCORED
+    )
+    return wells.select(covered.fill_null(False)).to_series().to_numpy()
 
 
 def _vehicle_count_z(wells: pl.DataFrame) -> Floats:
