@@ -190,6 +190,7 @@ def _overturn(row: Row, rules: Row) -> list[str]:
         ("cells of the vehicle", row["relative_count"], rules["min_relative_count"], "at least"),
         ("lead over the next class", row["lead"], rules["margin_min"], "at least"),
         ("off axis", row["off_axis_z"], rules["off_axis_max"], "at most"),
+        ("light of a channel", row.get("channel_z"), rules["background_z_max"], "at most"),
     ]  # fmt: skip
     told = [
         f"    {name} {_number(value)}, asked for: {word} {limit:g}"
