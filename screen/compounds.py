@@ -150,16 +150,8 @@ def compound_table(
         (tuple(key), part.to_dicts())
         for key, part in doses.group_by(UNIT, maintain_order=True)
     ]
-    tests = unit_tests(doses)
-    p_count, sign_count = (tests[c].to_numpy() for c in ("p_count", "sign_count"))
-    p, sign = (tests[c].to_numpy() for c in ("p", "sign"))
-    if judge.counts_only:
-        p, sign = p_count, sign_count
-    method = judge.rules.adjustment
-    q, q_count = (
-        _family_q(*pair, method) for pair in ((p, sign), (p_count, sign_count))
-    )
-    p_off, q_off = _off_axis(units, method)
+    p, q, q_count = _tested(doses, judge)
+    p_off, q_off = _off_axis(units, judge.rules.adjustment)
     listed = _listed(units, library, compounds, merge=merge)
     chemistry = chemistry_of(listed)
     signs = [signs_of(part, judge.rules, *chemistry[key[0]]) for key, part in units]
@@ -189,6 +181,17 @@ def compound_table(
         listed, on="compound", how="left", validate="m:1", maintain_order="left"
     )
     return ranked(with_interference(table))
+
+
+def _tested(doses: pl.DataFrame, judge: Judge) -> tuple[Floats, Floats, Floats]:
+    """p and q of every compound's effect, and q of its cell number."""
+    tests = unit_tests(doses)
+    p_count, sign_count = (tests[c].to_numpy() for c in ("p_count", "sign_count"))
+    p, sign = (tests[c].to_numpy() for c in ("p", "sign"))
+    if judge.counts_only:
+        p, sign = p_count, sign_count
+    method = judge.rules.adjustment
+    return p, _family_q(p, sign, method), _family_q(p_count, sign_count, method)
 
 
 def _listed(

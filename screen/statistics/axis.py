@@ -160,19 +160,17 @@ def axis_model(wells: pl.DataFrame, rules: CallRules) -> AxisModel | None:
     if profiles.shape[1] < 2:
         return None
     healthy = one.to_numpy().astype(np.float64)
+    place = codes(wells, "row", "column")
     alone = centred.without_own[:, scale > 0] / scale[scale > 0]
     axis = fit_axis(profiles[chosen], count[chosen], healthy[chosen])
     white, along = axis.split(profiles, count)
     held_out = np.full(wells.height, np.nan)
-    place = codes(wells, "row", "column")
     for here in _folds(place[chosen]):
         out, fit = chosen[here], chosen[~here]
         model = fit_axis(profiles[fit], count[fit], healthy[fit])
         held_out[out] = model.distance(profiles[out], count[out], np.ones(out.size))
         white[out], along[out] = model.split(alone[out], count[out])
     reference = held_out[chosen]
-    n_one = int(healthy[chosen].sum())
-    n_zero = chosen.size - n_one
     return AxisModel(
         axis=axis,
         centre=float(np.median(reference)),
@@ -184,10 +182,17 @@ def axis_model(wells: pl.DataFrame, rules: CallRules) -> AxisModel | None:
         log_count=count,
         own_variance=thin_variance(count),
         centre_variance=centred.variance,
-        direction_variance=1 / max(n_zero, 1) + 1 / n_one if n_one else 0.0,
+        direction_variance=_direction_variance(healthy[chosen]),
         group=groups,
         place=place,
     )
+
+
+def _direction_variance(healthy: Floats) -> float:
+    """Variance of the step from stressed to healthy wells; 0 where there is none to err in."""
+    n_one = int(healthy.sum())
+    n_zero = healthy.size - n_one
+    return 1 / n_zero + 1 / n_one if n_one and n_zero else 0.0
 
 
 def _folds(place: Codes) -> list[npt.NDArray[np.bool_]]:
