@@ -9,7 +9,6 @@ from scipy import optimize, special
 
 from screen.statistics.axis import AxisModel
 from screen.statistics.position import Codes
-from screen.statistics.rates import sidak
 from screen.statistics.robust import Floats
 
 LEAST_DF, MOST_DF = 0.5, 500.0
@@ -139,6 +138,8 @@ def group_p(groups: Sequence[Codes], model: AxisModel) -> Floats:
 
 
 def family_p(p: Floats) -> float:
-    """One p for the doses of a compound (Sidak 1967); NaN where none is known."""
+    """One p for the doses of a compound, 1 - (1 - least p)^m (Sidak 1967); NaN where none is known."""
     known = p[np.isfinite(p)]
-    return sidak(known) if known.size else float("nan")
+    if known.size == 0:
+        return float("nan")
+    return float(-np.expm1(known.size * np.log1p(-min(float(known.min()), 1 - 1e-16))))
