@@ -263,6 +263,7 @@ COUNT_OUTLIER | WARN | COMPLETE | the cell number is far from the plate's | look
 NOT_SCORED | WARN | PARTIAL | the well has no record yet | run score again
 DENSITY_CONFOUNDED | WARN | COMPLETE | the score of vehicle wells moves with their cell number, so this hit's may too | compare its cell number with the vehicle's, add a seeding titration
 SEEDING_TITRATION | WARN | COMPLETE | a vehicle well seeded otherwise than its plate; it informs the density audit alone | none needed
+COUNT_MAY_EXPLAIN | WARN | COMPLETE | against vehicle wells of the same cell number the effect is not significant | look at crowding, add a seeding titration
 POSITION_MAY_EXPLAIN | WARN | COMPLETE | the compound lies in the same wells on all plates, and vehicle wells stray by place as far | lay its replicates out elsewhere
 TOXIC_AT_HIGHER_DOSE | WARN | COMPLETE | a higher dose of the compound kills | prefer the lower dose
 LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed

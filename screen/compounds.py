@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from plates.json_text import strict_json
+from screen import count_matched
 from screen.chemistry import with_library
 from screen.compound_columns import (
     CLASS_COLUMNS,
@@ -58,6 +59,8 @@ SCHEMA: dict[str, Any] = {
     "q_count": pl.Float64,
     "n_sen_ratio": pl.Float64,
     "n_non_ratio": pl.Float64,
+    "effect_matched": pl.Float64,
+    "p_matched": pl.Float64,
     "off_axis_z": pl.Float64,
     "off_axis_p": pl.Float64,
     "off_axis_q": pl.Float64,
@@ -102,23 +105,27 @@ def _row(
         "q_count": e.q_count,
         "n_sen_ratio": e.n_sen,
         "n_non_ratio": e.n_non,
+        **{name: best[name] for name in count_matched.COLUMNS},
         "off_axis_z": e.off_axis_z,
         "off_axis_q": e.off_axis_q,
         "background_z": e.background_z,
         **sign_columns(part, signs),
         "lead": e.verdict.lead if e.verdict is not None else None,
-        "flags": ";".join(sorted(_flags(part, judge.rules) | signs.flags)),
+        "flags": ";".join(sorted(_flags(part, best, judge) | signs.flags)),
         "why": why_text(e, decision),
         "doses": strict_json(list(map(_dose, part))),
     }
 
 
-def _flags(part: list[DoseRow], rules: CallRules) -> set[str]:
+def _flags(part: list[DoseRow], best: DoseRow, judge: Judge) -> set[str]:
+    rules = judge.rules
     flags = {f for d in part for f in d["flags"]}
     if lost_higher(part, rules):
         flags.add("TOXIC_AT_HIGHER_DOSE")
     if position_explains(part, rules):
         flags.add("POSITION_MAY_EXPLAIN")
+    if count_matched.count_explains(best["p"], best["p_matched"], judge.rules.fdr):
+        flags.add("COUNT_MAY_EXPLAIN")
     return flags
 
 

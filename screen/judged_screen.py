@@ -6,6 +6,7 @@ import polars as pl
 
 from screen.chemistry import merged_ids
 from screen.compounds import compound_table
+from screen.count_matched import with_count_null
 from screen.dose_classes import with_classes
 from screen.judgement import Judge, off_axis_doses
 from screen.statistics import chosen_tests
@@ -46,6 +47,7 @@ def judge_screen(
     judge = _judge(called, wells, rules)
     doses = dose_table(wells, called.anchors, called.noise, rules)
     doses = chosen_tests.of_doses(doses, wells, called.anchors, called.noise, rules)
+    doses = with_count_null(doses, wells, rules)
     doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
     doses = with_dose_signs(doses, wells, rules)
     ids = called.wells["compound"]

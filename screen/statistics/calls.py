@@ -40,7 +40,8 @@ class Decision:
     name: str
     is_hit: bool
     reason: str
-    candidate: bool = False  # a rescue that only the error rate among rescues can stop
+    # A hit that only the error rate among effects of the wanted kind can stop.
+    candidate: bool = False
 
 
 def is_below(value: float | None, limit: float) -> bool:

@@ -122,11 +122,13 @@ def _rescue(e: Evidence, verdict: Verdict, rules: CallRules) -> Decision:
 
 
 def confirm(decision: Decision, q_rescue: float | None, rules: CallRules) -> Decision:
-    """Keep a candidate as hit only at a q among rescues; strong effects of other classes buy it no room."""
+    """Keep a candidate as hit only at a q among candidates; strong effects of other kinds buy it no room."""
     if not decision.candidate or is_below(q_rescue, rules.fdr):
         return decision
-    why = f"{_LOOKS['rescue']}, but not significant among rescues (q {q_rescue:.2g})"
-    return Decision("undecided", False, why)
+    among = "rescues" if decision.name == "rescue" else "effects of its direction"
+    why = f"{decision.reason}, but not significant among {among} (q {q_rescue:.2g})"
+    name = "undecided" if decision.name == "rescue" else decision.name
+    return Decision(name, False, why)
 
 
 _LOOKS = {

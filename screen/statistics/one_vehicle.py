@@ -46,7 +46,7 @@ def _by_score(e: Evidence, rules: CallRules) -> Decision:
         return Decision("toxic", False, _LOST_TOO)
     else:
         name = "younger"
-    return Decision(name, effect > 0, SAYS[name])
+    return _wanted(name, effect > 0)
 
 
 def _by_count(e: Evidence, rules: CallRules) -> Decision:
@@ -54,10 +54,14 @@ def _by_count(e: Evidence, rules: CallRules) -> Decision:
         return _inactive()
     wanted = rules.direction == "higher"
     if e.relative_count < rules.min_relative_count:
-        return Decision("toxic", not wanted, SAYS["toxic"])
+        return _wanted("toxic", not wanted)
     if e.relative_count > rules.min_relative_gain:
-        return Decision("proliferative", wanted, SAYS["proliferative"])
+        return _wanted("proliferative", wanted)
     return Decision("inactive", False, _SMALL)
+
+
+def _wanted(name: str, is_hit: bool) -> Decision:
+    return Decision(name, is_hit, SAYS[name], candidate=is_hit)
 
 
 def _is_dead(e: Evidence, rules: CallRules) -> bool:
