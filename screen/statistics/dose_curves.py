@@ -17,6 +17,7 @@ from screen.statistics.dose_series import (
     Points,
     as_arrays,
     joined_replicates,
+    levels_by_plate,
     prior_noise,
     series_points,
     toxic_doses,
@@ -111,48 +112,52 @@ def _readout_rows(
     settings: CurveSettings,
 ) -> Iterator[dict[str, Any]]:
     noise = prior_noise(levels, settings)
-    by_line = levels.partition_by("line", "time_h", as_dict=True)
-    facts, points = [], []
-    for key, part in treated.group_by(SERIES, maintain_order=True):
-        here = part.filter(pl.col(readout.use))
-        n_doses = here["concentration_um"].n_unique()
-        if readout.use == "for_score":
-            here = here.filter(
-                (pl.col("concentration_um") < pl.col("toxic_from_um")).fill_null(True)
+    by_line = levels_by_plate(levels)
+    drawn = treated.filter(_is_drawn(readout))
+    parts = dict(drawn.group_by(SERIES, maintain_order=True))
+    facts = _facts(treated, readout).to_dicts()
+    points = []
+    for fact in facts:
+        key = tuple(fact[k] for k in SERIES)
+        line = key[2], key[3]
+        points.append(
+            series_points(
+                parts.get(key, drawn.clear()),
+                by_line.get(line, {}),
+                readout.value,
+                noise.get(line, (0.0, 0.0)),
             )
-        own = by_line.get((key[2], key[3]), levels.clear())
-        made = series_points(
-            here, own, readout.value, noise.get((key[2], key[3]), (0.0, 0.0))
         )
-        facts.append(_facts(key, part, here, n_doses, readout))
-        points.append(made)
     for fact, row in zip(facts, _drawn(points, readout, rules, settings), strict=True):
         row |= fact
         row["codes"], row["why"] = reason_words(row, settings)
         yield {k: row[k] for k in CURVE_SCHEMA if k not in GROWTH_SCHEMA}
 
 
-def _facts(
-    key: tuple[Any, ...],
-    part: pl.DataFrame,
-    here: pl.DataFrame,
-    n_doses: int,
-    readout: Readout,
-) -> dict[str, Any]:
-    """What is known of a series without drawing it."""
-    dose = here["concentration_um"]
-    return dict(zip(SERIES, key, strict=True)) | {
-        "readout": readout.name,
-        "n_doses": part["concentration_um"].n_unique(),
-        "n_readable": n_doses,
-        "n_toxic": int(part["n_toxic"].max() or 0)  # type: ignore[arg-type]
-        if readout.use == "for_score"
-        else 0,
-        "n_wells": here.height,
-        "n_plates": here["plate"].n_unique(),
-        "lowest_um": dose.min(),
-        "highest_um": dose.max(),
-    }
+def _is_drawn(readout: Readout) -> pl.Expr:
+    """Mask of the wells that a curve is drawn through: of a score only below the toxic doses."""
+    usable = pl.col(readout.use)
+    if readout.use != "for_score":
+        return usable
+    below = pl.col("concentration_um") < pl.col("toxic_from_um")
+    return usable & below.fill_null(True)
+
+
+def _facts(treated: pl.DataFrame, readout: Readout) -> pl.DataFrame:
+    """What is known of every series without drawing it, a row each."""
+    drawn = _is_drawn(readout)
+    dose = pl.col("concentration_um")
+    toxic = pl.col("n_toxic").max().fill_null(0)
+    return treated.group_by(SERIES, maintain_order=True).agg(
+        readout=pl.lit(readout.name),
+        n_doses=dose.n_unique(),
+        n_readable=dose.filter(pl.col(readout.use)).n_unique(),
+        n_toxic=toxic if readout.use == "for_score" else pl.lit(0),
+        n_wells=drawn.sum(),
+        n_plates=pl.col("plate").filter(drawn).n_unique(),
+        lowest_um=dose.filter(drawn).min(),
+        highest_um=dose.filter(drawn).max(),
+    )
 
 
 def _drawn(

@@ -110,8 +110,19 @@ def prior_noise(
     return found
 
 
+Levels = dict[str, tuple[float, int]]  # of each plate's vehicle: mean, and number
+
+
+def levels_by_plate(levels: pl.DataFrame) -> dict[tuple[object, object], Levels]:
+    """Mean and number of every plate's vehicle wells, by (line, time)."""
+    found: dict[tuple[object, object], Levels] = {}
+    for plate, line, time, mean, n in levels.select(*GROUP, "mean", "n").iter_rows():
+        found.setdefault((line, time), {})[plate] = (mean, n)
+    return found
+
+
 def series_points(
-    part: pl.DataFrame, levels: pl.DataFrame, value: str, noise: tuple[float, float]
+    part: pl.DataFrame, levels: Levels, value: str, noise: tuple[float, float]
 ) -> Points:
     """One series' treated wells with a vehicle point for each of its plates, where it has one.
 
@@ -119,16 +130,17 @@ def series_points(
     wells; its weight is the same on all plates, their harmonic mean number, so that
     plates of one layout stay balanced.
     """
-    plates = part["plate"].unique().sort().to_list()
-    here = levels.filter(pl.col("plate").is_in(plates)).sort("plate")
-    n = here["n"].to_numpy().astype(np.float64)
+    own = part["plate"].to_list()
+    here = [p for p in sorted(set(own)) if p in levels]
+    mean = np.array([levels[p][0] for p in here], dtype=np.float64)
+    n = np.array([levels[p][1] for p in here], dtype=np.float64)
     shared = len(n) / np.sum(1.0 / n) if n.size else 0.0
     return Points(
-        plate=[*here["plate"].to_list(), *part["plate"].to_list()],
+        plate=[*here, *own],
         log_dose=np.concatenate(
             [np.full(n.size, -np.inf), np.log10(part["concentration_um"].to_numpy())]
         ),
-        response=np.concatenate([here["mean"].to_numpy(), part[value].to_numpy()]),
+        response=np.concatenate([mean, part[value].to_numpy()]),
         weight=np.concatenate([np.full(n.size, shared), np.ones(part.height)]),
         extra_cost=noise[0],
         extra_df=noise[1],
