@@ -16,6 +16,11 @@ class DecisionSettings(Thresholds):
         " plates, which assumes no distribution and wants many vehicle wells",
         choices=("moderated_t", "permutation"),
     )
+    aggregate: str = key(
+        "mean",
+        "how the wells of a dose are joined: mean, weighted by their cells, or median",
+        choices=("mean", "median"),
+    )
     interval: str = key(
         "t",
         "interval of a dose's effect: t, or bootstrap of the vehicle wells where there"

@@ -12,6 +12,7 @@ from screen.statistics.dose_errors import (
     unit_shift,
     with_place_df,
 )
+from screen.statistics.dose_medians import as_medians
 from screen.statistics.flags import SCORED
 from screen.statistics.medians import median_variance
 from screen.statistics.noise import UNIT as UNIT
@@ -112,7 +113,7 @@ def dose_table(
         nulls_equal=True,
         validate="m:1",
     )
-    table = _with_errors(table.sort("dose"), wells, noise).drop("dose")
+    table = _with_errors(table.sort("dose"), wells, noise, rules).drop("dose")
     return table.sort(*key, nulls_last=True)
 
 
@@ -141,7 +142,7 @@ def _treated(
 
 
 def _with_errors(
-    table: pl.DataFrame, wells: pl.DataFrame, noise: Noise | None
+    table: pl.DataFrame, wells: pl.DataFrame, noise: Noise | None, rules: CallRules
 ) -> pl.DataFrame:
     """The doses (row i is dose i) with mean effect and log count, their errors and df, and the common shift of their unit."""
     counted = pl.col("log_count").is_not_null() & ~pl.col("flags").list.contains(
@@ -150,8 +151,9 @@ def _with_errors(
     effect = _Quantity("effect", "", None if noise is None else noise.effect)
     count = _Quantity("log_count", "_count", None if noise is None else noise.count)
     unit = codes(table, *UNIT) if table.height else np.zeros(0, dtype=np.int64)
-    columns = _columns(wells.filter("for_score"), effect, unit)
-    columns |= _columns(wells.filter(counted), count, unit)
+    median = rules.aggregate == "median"
+    columns = _columns(wells.filter("for_score"), effect, unit, median)
+    columns |= _columns(wells.filter(counted), count, unit, median)
     columns["se_log_count"] = columns.pop("se_null_count")
     del columns["se_count"]
     return table.with_columns(
@@ -166,7 +168,9 @@ class _Quantity:
     model: ErrorModel | None
 
 
-def _columns(wells: pl.DataFrame, q: _Quantity, unit: Codes) -> dict[str, Floats]:
+def _columns(
+    wells: pl.DataFrame, q: _Quantity, unit: Codes, median: bool
+) -> dict[str, Floats]:
     """Columns of the dose table for one quantity; all errors NaN without a model."""
     model = q.model
     share = model.position.share if model else 0.0
@@ -174,6 +178,7 @@ def _columns(wells: pl.DataFrame, q: _Quantity, unit: Codes) -> dict[str, Floats
     kurtosis = model.kurtosis if model else 0.0
     own = _wells(wells, "effect" if q.suffix == "" else "count", q.column)
     means = dose_means(own, share, replicates, unit.size, model.df if model else 1.0)
+    means = as_medians(means, own) if median else means
     found = {q.column: means.mean}
     if q.suffix == "":
         found["ssmd"] = ssmd_paired_umvue(means.mean, means.sd, means.n)
