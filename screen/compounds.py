@@ -15,25 +15,19 @@ from screen.compound_columns import (
     rank_columns,
     with_interference,
 )
+from screen.decided import Decided, Unit, decided
 from screen.judgement import (
     DoseRow,
     Judge,
-    evidence_of,
     known,
-    loss_elsewhere,
     lost_higher,
     position_explains,
     telling_dose,
 )
 from screen.signs import COLUMNS as SIGN_COLUMNS
-from screen.signs import Signs, chemistry_of, sign_columns, signs_of
-from screen.statistics.dose_tests import unit_tests
-from screen.statistics.evidence import Decision, Evidence, confirm, decide, why_text
-from screen.statistics.false_discovery import adjusted
-from screen.statistics.off_axis import family_p
+from screen.signs import chemistry_of, sign_columns
+from screen.statistics.evidence import why_text
 from screen.statistics.replicates import UNIT
-from screen.statistics.robust import Floats
-from screen.statistics.rules import CallRules
 
 SCHEMA: dict[str, Any] = {
     "compound": pl.String,
@@ -78,11 +72,10 @@ SCHEMA: dict[str, Any] = {
 def _row(
     key: tuple[Any, ...],
     part: list[DoseRow],
-    e: Evidence,
-    decision: Decision,
-    signs: Signs,
+    one: Decided,
     judge: Judge,
 ) -> dict[str, Any]:
+    e, decision, signs = one.evidence, one.decision, one.signs
     best = telling_dose(part, judge)
     scale = judge.on_rescue_scale
     return dict(zip(UNIT, key, strict=True)) | {
@@ -102,11 +95,13 @@ def _row(
         "position": best["position"],
         "ssmd": best["ssmd"],
         "relative_count": e.relative_count,
+        "q_rescue": known(one.q_wanted),
         "q_count": e.q_count,
         "n_sen_ratio": e.n_sen,
         "n_non_ratio": e.n_non,
         **{name: best[name] for name in count_matched.COLUMNS},
         "off_axis_z": e.off_axis_z,
+        "off_axis_p": known(one.p_off),
         "off_axis_q": e.off_axis_q,
         "background_z": e.background_z,
         **sign_columns(part, signs),
@@ -146,7 +141,7 @@ def compound_table(
     *,
     merge: bool = False,
 ) -> pl.DataFrame:
-    """Test, class, join and rank: hits by q among rescues and effect, then all others by q and effect.
+    """Test, class, join and rank every compound, as `ranked` says.
 
     `compounds` are the ids of all wells, from which the aliases are taken; with `merge`
     a row stands for all of them.
@@ -157,30 +152,17 @@ def compound_table(
         (tuple(key), part.to_dicts())
         for key, part in doses.group_by(UNIT, maintain_order=True)
     ]
-    p, q, q_count = _tested(doses, judge)
-    p_off, q_off = _off_axis(units, judge.rules.adjustment)
     listed = _listed(units, library, compounds, merge=merge)
-    chemistry = chemistry_of(listed)
-    signs = [signs_of(part, judge.rules, *chemistry[key[0]]) for key, part in units]
-    evidence = [
-        evidence_of(part, p[i], q[i], q_count[i], judge, q_off=q_off[i], signs=signs[i])
-        for i, (_, part) in enumerate(units)
-    ]
-    decisions, q_rescue = _decisions(evidence, p, q, judge.rules)
+    found = decided(units, doses, judge, chemistry_of(listed))
     parts = [part for _, part in units]
-    decisions = [
-        _toxic_somewhere(d, e, part, judge)
-        for d, e, part in zip(decisions, evidence, parts, strict=True)
-    ]
-    classes = class_columns(parts, evidence, [d.name for d in decisions], judge)
+    evidence = [one.evidence for one in found]
+    names = [one.decision.name for one in found]
+    classes = class_columns(parts, evidence, names, judge)
     ranks = rank_columns(parts, judge)
     rows = [
-        _row(key, part, e, d, signs[i], judge)
-        | {"q_rescue": known(r), "off_axis_p": known(p_off[i])}
-        | classes[i]
-        | ranks[i]
-        for i, ((key, part), e, d, r) in enumerate(
-            zip(units, evidence, decisions, q_rescue, strict=True)
+        _row(key, part, one, judge) | of_class | of_rank
+        for (key, part), one, of_class, of_rank in zip(
+            units, found, classes, ranks, strict=True
         )
     ]
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -190,19 +172,8 @@ def compound_table(
     return ranked(with_interference(table))
 
 
-def _tested(doses: pl.DataFrame, judge: Judge) -> tuple[Floats, Floats, Floats]:
-    """p and q of every compound's effect, and q of its cell number."""
-    tests = unit_tests(doses)
-    p_count, sign_count = (tests[c].to_numpy() for c in ("p_count", "sign_count"))
-    p, sign = (tests[c].to_numpy() for c in ("p", "sign"))
-    if judge.counts_only:
-        p, sign = p_count, sign_count
-    method = judge.rules.adjustment
-    return p, _family_q(p, sign, method), _family_q(p_count, sign_count, method)
-
-
 def _listed(
-    units: list[tuple[tuple[Any, ...], list[DoseRow]]],
+    units: list[Unit],
     library: pl.DataFrame | None,
     compounds: pl.Series | None,
     *,
@@ -212,63 +183,6 @@ def _listed(
     names = pl.Series("compound", [key[0] for key, _ in units], dtype=pl.String)
     once = names.unique(maintain_order=True).to_frame()
     return with_library(once, library, compounds, merge=merge)
-
-
-def _family_q(p: Floats, sign: Floats, method: str) -> Floats:
-    # An untested compound still counts in the family, as one with no evidence.
-    q = adjusted(np.nan_to_num(p, nan=1.0), np.nan_to_num(sign), method)
-    return np.where(np.isfinite(p), q, np.nan)
-
-
-def _off_axis(
-    units: list[tuple[tuple[Any, ...], list[DoseRow]]], method: str
-) -> tuple[Floats, Floats]:
-    """One p off the axis per compound over its doses, and its q among all compounds."""
-    p = np.array(
-        [
-            family_p(np.array([d["off_axis_p"] for d in part], dtype=np.float64))
-            for _, part in units
-        ],
-        dtype=np.float64,
-    )
-    # A distance has no sign, which a local rate would need.
-    step = "bh" if method == "local" else method
-    return p, _family_q(p, np.ones(p.size), step)
-
-
-def _decisions(
-    evidence: list[Evidence], p: Floats, q: Floats, rules: CallRules
-) -> tuple[list[Decision], Floats]:
-    # All compounds stay in the family, but only candidates keep their p: a screen
-    # full of killers must not loosen the cut for weak rescues.
-    first = [decide(e, rules) for e in evidence]
-    candidate = np.array([d.candidate for d in first], dtype=bool)
-    alone = np.where(np.isfinite(p) & ~candidate, 1.0, p)
-    # A local rate is of its own sign and size: no killer loosens it.
-    local = rules.adjustment == "local"
-    sign = np.ones(p.size)
-    q_rescue = q if local else _family_q(alone, sign, rules.adjustment)
-    decisions = [
-        confirm(d, known(r), rules) for d, r in zip(first, q_rescue, strict=True)
-    ]
-    return decisions, np.where(candidate, q_rescue, np.nan)
-
-
-def _toxic_somewhere(
-    decision: Decision, e: Evidence, part: list[DoseRow], judge: Judge
-) -> Decision:
-    """Without a rescue scale the dose that speaks may be a harmless one of a poison."""
-    dose = loss_elsewhere(part, judge)
-    sure = e.q_count is not None and e.q_count <= judge.rules.fdr
-    if judge.on_rescue_scale or decision.name != "inactive" or dose is None or not sure:
-        return decision
-    where = (
-        ""
-        if dose["concentration_um"] is None
-        else f" at {dose['concentration_um']:g} uM"
-    )
-    is_hit = judge.counts_only and judge.rules.direction == "lower"
-    return Decision("toxic", is_hit, f"cells are lost{where}")
 
 
 def ranked(table: pl.DataFrame) -> pl.DataFrame:
