@@ -121,7 +121,9 @@ def _summary(called: Called, judge: Judge, compounds: pl.DataFrame) -> dict[str,
             "fraction is the share of cells above the model's threshold, uncorrected"
             " for the classifier's error",
             "N_sen and N_non rest on the assumed senescent shares of the two vehicles",
-            "standard errors carry the error of the plate's own median anchors",
+            "from six plates of a line and time on, a plate's zero is drawn towards what"
+            " its samples say and its spread towards the other plates'",
+            "standard errors carry the error of the plate's own anchors",
             "what stays with a well's place over plates is part of the error of"
             " compounds that always lie there; rows, columns or a surface are taken away"
             " on the plates whose normalizer is named so in the table of plates",

@@ -162,7 +162,9 @@ def _scale_text(scale: Scale) -> str:
     if scale.reason:
         return f"no rescue ({scale.reason}); robust z against {scale.z_reference}"
     names = ", ".join(sorted(set(scale.zero) & set(scale.one)))
-    return f"kept controls, medians of {scale.n_zero} senescent and {scale.n_one} healthy wells; networks {names}"
+    text = f"kept controls, medians of {scale.n_zero} senescent and {scale.n_one} healthy wells; networks {names}"
+    gain = f"; with the samples the zero is worth {scale.n_worth:.0f} wells"
+    return text + (gain if scale.n_worth > scale.n_zero else "")
 
 
 def _median(wells: pl.DataFrame, column: str) -> float | None:

@@ -65,6 +65,19 @@ def test_unlike_plates_gain_little_and_lose_nothing() -> None:
     assert claimed == pytest.approx(shared, rel=0.25)
 
 
+def test_a_plate_whose_samples_lie_elsewhere_keeps_its_vehicle() -> None:
+    """One plate of top doses, all of its samples shifted, must not have its zero drawn after them."""
+    rng, others = np.random.default_rng(9), []
+    for _ in range(20):
+        found, _ = levels(12, 0.0, 0.0, rng)
+        found.samples[4] += 3.0
+        done = shared_levels(found)
+        assert done.level[4] == found.vehicle[4]
+        assert done.n_worth[4] == found.n_vehicle[4]
+        others += [*done.n_worth[:4], *done.n_worth[5:]]
+    assert np.mean(others) > 2 * N_VEHICLE
+
+
 def test_below_six_plates_nothing_is_shared() -> None:
     found, _ = levels(5, 0.0, 0.0, np.random.default_rng(1))
     done = shared_levels(found)

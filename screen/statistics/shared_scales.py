@@ -9,10 +9,12 @@ import numpy as np
 
 from screen.statistics.medians import median_variance
 from screen.statistics.moderated import fit_prior, posterior_variance
+from screen.statistics.normalizers.grid import Bools
 from screen.statistics.robust import Floats
 
 MIN_PLATES = 6
 MIN_SAMPLES = 24
+STRAY = 3.0
 # A MAD of n normal values is worth an sd of 0.37 n of them (Rousseeuw and Croux 1993).
 MAD_EFFICIENCY = 0.37
 
@@ -44,8 +46,9 @@ def shared_levels(found: Levels) -> Shared:
     The samples' median lies at some distance from the vehicle's, the same on all plates
     but for `tau`, which is estimated (DerSimonian and Laird 1986): each plate's level is
     the mean of both accounts, by their variances. Nothing is taken for inert: where
-    plates differ in their samples, tau is large and the vehicle stands alone. Below six
-    plates nothing is shared.
+    plates differ in their samples, tau is large and the vehicle stands alone, as it does
+    on a plate whose samples lie unlike those of all others (limited translation, Efron
+    and Morris 1972). Below six plates nothing is shared.
     """
     spread = shared_spread(found)
     own = np.where(spread > 0, spread, np.nan)
@@ -55,6 +58,7 @@ def shared_levels(found: Levels) -> Shared:
     )
     apart = (found.samples - found.vehicle) / own
     told = np.isfinite(apart) & np.isfinite(b) & (found.n_samples >= MIN_SAMPLES)
+    told[told] = ~strays(apart[told], (v + b)[told])
     if told.sum() < MIN_PLATES:
         return Shared(found.vehicle, spread, found.n_vehicle)
     distance, tau, error = random_effects(apart[told], (v + b)[told])
@@ -77,6 +81,19 @@ def shared_spread(found: Levels) -> Floats:
         np.where(some, found.spread**2, np.nan), df, prior
     )
     return np.where(some, np.sqrt(moderated), found.spread)
+
+
+def strays(values: Floats, variances: Floats) -> Bools:
+    """Values [p] farther from the others than these allow: beyond STRAY sd of a fit without them."""
+    found = np.zeros(values.size, dtype=np.bool_)
+    if values.size <= 2:
+        return found
+    for i in range(values.size):
+        rest = np.arange(values.size) != i
+        mean, tau, error = random_effects(values[rest], variances[rest])
+        limit = STRAY * np.sqrt(variances[i] + tau + error)
+        found[i] = abs(values[i] - mean) > limit
+    return found
 
 
 def random_effects(values: Floats, variances: Floats) -> tuple[float, float, float]:
