@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 SCHEMA = 1
 CAMPAIGN_FILE = "campaign.json"
+_DEVICE = re.compile(r"(?i)con|prn|aux|nul|com[1-9]|lpt[1-9]")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -115,8 +116,12 @@ def write_campaign(
 
 
 def slug(text: str) -> str:
-    """A safe file name for any id: plain ids stay, others get a hash so that none collide."""
-    if _PLAIN.fullmatch(text) and ".." not in text:
+    """A safe file name for any id: plain ids stay, others get a hash so that none collide.
+
+    Plain is what every disk takes: no sign of a path, no device of Windows, no dot last.
+    """
+    is_device = _DEVICE.fullmatch(text.split(".")[0])
+    if _PLAIN.fullmatch(text) and ".." not in text + "." and not is_device:
         return text
     plain = re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:40] or "id"
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

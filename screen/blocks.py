@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plates.problems import FieldError, Problem
-from plates.store import Plate, open_plate
+from plates.store import Plate
 from plates.wells import Well
 from screen.cell_centres import Centres, CentreSource
 from screen.events import Events
@@ -28,6 +28,7 @@ from screen.field_pixels import (
 from screen.illumination import Gain
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
+from screen.steady_reads import READS
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,11 @@ class _Fields:
 def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
     """Score and commit every well of ``block`` that is not committed yet.
 
-    Raises OSError when the disk, the mount or the device fails: that is no fault of
-    the data, so the run stops and what was committed before stays.
+    Raises OSError or Refusal when the disk, the mount or the device fails: that is no
+    fault of the data, so the run stops and what was committed before stays.
     """
     ledger, events = Ledger(block.run), Events(block.run)
-    plate = open_plate(block.path)
+    plate = READS.open(block.path, events.write)
     results = []
     for task in block.wells:
         record = ledger.record(block.plate, task.well)
@@ -190,7 +191,8 @@ def _score_field(
 ) -> None:
     where = f"{plate.plate}/{well}/f{index}"
     try:
-        pixels = in_order(read_pixels(plate, well, index), plate, scorer.channels)
+        read = read_pixels(plate, well, index, Events(block.run).write)
+        pixels = in_order(read, plate, scorer.channels)
         refuse_constant(pixels, scorer.channels, where)
         if block.held is not None:
             raise FieldError(replace(block.held, where=where))

@@ -186,6 +186,7 @@ CHUNK_MISSING | Q-field | PARTIAL | the field's pixels are not there | copy the 
 CHUNK_EMPTY | Q-field | PARTIAL | the field's file has no bytes | copy the plate again
 CHUNK_CORRUPT | Q-field | PARTIAL | the field's checksum does not agree | copy the plate again
 IO_ERROR | Q-field | PARTIAL | the disk reports an error | check the disk
+IO_STALE | Q-field | PARTIAL | the file was replaced on its server while it was read | copy the plate again
 BANK_UNUSABLE | REFUSE | REFUSED | the bank of nuclei cannot be used | check bank=
 CAMPAIGN_INVALID | REFUSE | REFUSED | the campaign's parts do not fit | write it anew
 CAMPAIGN_MISSING | REFUSE | REFUSED | there is no campaign | check the path
@@ -272,6 +273,8 @@ WORKER_KILLED | Q-well | PARTIAL | the well ended its worker twice | quarantine.
 NONDETERMINISM | WARN | PARTIAL | two scores of one well differ | report it
 DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
+READS_FAILING | STOP | RESOURCES | reads fail alike, so it is the storage and not the images | check disk, mount and network, run again
+CREDENTIALS_EXPIRED | STOP | RESOURCES | the right to read the storage ran out | log in anew, run the same command again
 MOUNT_GONE | STOP | RESOURCES | an input folder went away in mid-run | bring it back, run the same command again
 TOO_MANY_FILES | STOP | RESOURCES | too many files are open | raise ulimit -n
 WORKERS_GONE | STOP | RESOURCES | no worker is left to compute | run the same command again

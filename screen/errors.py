@@ -1,6 +1,7 @@
 """What a verb hands back, what it refuses, and how a person is told."""
 
 import errno
+import resource
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ class Refusal(Exception):
         codes = (ExitCode.REFUSED, *map(exit_of, found))
         self.code = worst(codes) if code is None else code
         super().__init__("\n".join(map(str, found)))
+
+    def __reduce__(self) -> tuple[type["Refusal"], tuple[object, ...]]:
+        """Its making again, so that it comes back whole from a worker process."""
+        return type(self), (self.problems, self.code)
 
 
 class Terminated(KeyboardInterrupt):
@@ -101,6 +106,8 @@ def _of_os_error(error: OSError) -> Refusal | None:
     where = error.filename or "disk"
     found = error.strerror or str(error)
     if code := _FULL.get(error.errno or 0):
+        if code == "TOO_MANY_FILES":
+            found += f", {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} are allowed"
         return refusal(code, where, found, CODES[code].meaning, CODES[code].remedy)
     if isinstance(error, FileExistsError):
         why, remedy = "nothing is written over", "remove it or choose another out="

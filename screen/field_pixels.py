@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,22 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plates.problems import FieldError, Problem
-from plates.store import Plate, read_field
+from plates.store import Plate
 from plates.wells import Well
+from screen.steady_reads import READS, Tell
 
 
-def read_pixels(plate: Plate, well: Well, index: int) -> NDArray[Any]:
-    """The pixels [c y x] of a field; raises FieldError for a fault of the data, OSError
-    when the plate itself is gone."""
-    try:
-        return read_field(plate, well, index)
-    except FieldError:
-        # A dead mount makes every field "missing"; that is no fault of the data.
-        if not plate.path.exists():
-            raise OSError(
-                errno.ENOTCONN, "the plate is gone in mid-run", str(plate.path)
-            ) from None
-        raise
+def read_pixels(
+    plate: Plate, well: Well, index: int, tell: Tell | None = None
+) -> NDArray[Any]:
+    """The pixels [c y x] of a field; raises FieldError for a fault of the data, Refusal
+    or OSError when the storage itself is gone (screen.steady_reads)."""
+    return READS.read(plate, well, index, tell)
 
 
 def in_order(

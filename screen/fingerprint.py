@@ -142,4 +142,5 @@ def _set_aside(run: Path) -> None:
     for name in ("ledger", "cells", FILE):
         if (run / name).exists():
             os.replace(run / name, target / name)
+    fsync_folder(target)
     fsync_folder(run)

@@ -125,7 +125,8 @@ def _carry_out(work: Work) -> None:
         with run_lock(out):
             _ingest(work)
     except LockedError as error:
-        why, remedy = "two runs in one folder would mix", "wait for the other run"
+        why = "two runs in one folder would mix"
+        remedy = f"wait for the other run, or remove {out / 'lock'} if it is dead"
         raise refusal("RUN_LOCKED", out, str(error), why, remedy) from None
 
 

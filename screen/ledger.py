@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import threading
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plates.campaign import slug
-from screen.durable import fsync_folder, write_new
+from screen.durable import fsync_folder, make_folder, write_new, write_whole
 from screen.records import Cells, RecordError, WellRecord, decode, encode, header_json
 
 SUFFIX = ".rec"
@@ -67,7 +68,7 @@ class Ledger:
         file that is no whole record (a torn write) is replaced.
         """
         folder = self.folder(record.plate)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         data, final = encode(record), folder / f"{record.well}{SUFFIX}"
         name = f".{record.well}{_TEMPORARY}{os.getpid()}-{threading.get_ident()}"
         temporary = folder / name
@@ -145,13 +146,23 @@ class Ledger:
         keep = [well not in replaced for well in table.column("well").to_pylist()]
         return table.filter(pa.array(keep, pa.bool_()))
 
+    def drop_half(self, plate: str) -> bool:
+        """Whether one of the plate's two tables is gone; then the other goes too, since
+        wells without their cells are not done."""
+        there = [p for p in (self.table(plate), self.cells(plate)) if p.exists()]
+        if len(there) != 1:
+            return False
+        there[0].unlink()
+        return True
+
     def sweep(self) -> int:
         """Remove what dead writers left; call it under the run's lock."""
         found = [
-            *self.run.glob(f"ledger/*/.*{_TEMPORARY}*"),
-            *self.run.glob(f"ledger/.*{_TEMPORARY}*"),
-            *self.run.glob(f"cells/.*{_TEMPORARY}*"),
+            path
+            for place in ("", ".hydra/", "ledger/", "ledger/*/", "cells/")
+            for path in self.run.glob(f"{place}.*{_TEMPORARY}*")
         ]
+        found += self.run.glob(".probe-*")
         for path in found:
             path.unlink(missing_ok=True)
         return len(found)
@@ -174,22 +185,20 @@ def read_parquet(path: Path) -> pa.Table:
     try:
         return pq.ParquetFile(path, page_checksum_verification=True).read()
     except (OSError, pa.ArrowInvalid) as error:
-        raise IntegrityError(f"{path} must read back as written: {error}") from error
+        text = f"{path} must read back as written: {error}"
+        again = "remove it and run score again, which scores its wells anew"
+        raise IntegrityError(f"{text} - {again}") from error
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write a Parquet file whole or not at all, with page checksums and fsync."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}{_TEMPORARY}{os.getpid()}")
-    with temporary.open("wb") as file:
-        # One chunk a column: pages, and so bytes, must not depend on how it was built.
-        pq.write_table(
-            table.combine_chunks(), file, compression="zstd", write_page_checksum=True
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    fsync_folder(path.parent)
+    make_folder(path.parent)
+    sink = io.BytesIO()
+    # One chunk a column: pages, and so bytes, must not depend on how it was built.
+    pq.write_table(
+        table.combine_chunks(), sink, compression="zstd", write_page_checksum=True
+    )
+    write_whole(path, sink.getvalue())
 
 
 def _publish(table: pa.Table, path: Path) -> None:

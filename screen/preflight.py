@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from plates.campaign import slug
 from plates.problems import InputError, Problem
 from plates.store import Plate
-from screen.durable import fsync_folder, write_new
+from screen.durable import fsync_folder, make_folder, write_new
 from screen.errors import refusal
 from screen.models import ModelSpec
 
 PIXEL_SIZE_TOLERANCE = 0.05
 DARK_SHARE = 0.2
+SPARE = 1.2
+CELLS = 500
+_WELL_BYTES = 2000  # header and means of a well, as much again for each network
+_FIELD_BYTES = 300  # measures of a field, a channel
+_CELL_BYTES = 10  # field and place of a cell
+_NUMBER_BYTES = 4
 
 
 def check_inputs(
@@ -101,20 +110,79 @@ def _misfits(spec: ModelSpec, plate: Plate) -> Iterator[Problem]:
 
 
 def check_writable(folder: Path) -> None:
-    """Make the folder and prove that files can be written, synced and renamed there;
-    raises Refusal (OUTPUT_NOT_WRITABLE)."""
+    """Make the folder and prove that files can be written, synced, linked, renamed and
+    locked there; raises Refusal (OUTPUT_NOT_WRITABLE)."""
     probe = folder / f".probe-{os.getpid()}"
+    twin = probe.with_suffix(".renamed")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_new(probe, b"probe")
-        os.replace(probe, probe.with_suffix(".renamed"))
-        probe.with_suffix(".renamed").unlink()
+        os.replace(probe, twin)
+        # A commit is a link within one folder: the first of two wins, and none is torn.
+        os.link(twin, probe)
+        with probe.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fsync_folder(folder)
     except OSError as error:
         raise refusal(
             "OUTPUT_NOT_WRITABLE",
             folder,
             error.strerror or str(error),
-            "the run's results are kept there",
+            "the run's results are kept there; files must be written, linked and locked",
             "make the folder writable or choose another one",
         ) from error
+    finally:
+        for left in (probe, twin):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
+
+
+def check_names(folder: Path, plates: Sequence[str]) -> None:
+    """Raise Refusal (PATH_COLLISION) where two plate ids would share files because the
+    disk takes upper and lower case for one."""
+    alike: dict[str, list[str]] = {}
+    for plate in plates:
+        alike.setdefault(slug(plate).casefold(), []).append(plate)
+    shared = [", ".join(ids) for ids in alike.values() if len(ids) > 1]
+    if not shared or not _ignores_case(folder):
+        return
+    raise refusal(
+        "PATH_COLLISION",
+        folder,
+        f"plates {'; '.join(shared)}, on a disk that takes both cases for one",
+        "their files would overwrite one another",
+        "give runs= on a disk that tells cases apart, or rename a plate",
+    )
+
+
+def _ignores_case(folder: Path) -> bool:
+    probe = folder / f".probe-case-{os.getpid()}"
+    write_new(probe, b"")
+    try:
+        return probe.with_name(probe.name.upper()).exists()
+    finally:
+        probe.unlink()
+
+
+def check_space(folder: Path, n_bytes: int) -> None:
+    """Raise Refusal (DISK_FULL) unless SPARE times the bytes that will be written are
+    free where ``folder`` lies."""
+    state = os.statvfs(folder)
+    free, needed = state.f_bavail * state.f_frsize, int(SPARE * n_bytes)
+    if free < needed:
+        raise refusal(
+            "DISK_FULL",
+            folder,
+            f"{needed:,} bytes needed ({SPARE} times the estimate), {free:,} bytes free",
+            "the run would stop in the middle of the night",
+            "free space there or choose another runs=, then run the same command",
+        )
+
+
+def output_bytes(spec: ModelSpec, n_wells: int, n_fields: int) -> int:
+    """About what the records and cells of ``n_wells`` wells with ``n_fields`` fields in
+    all take on the disk; CELLS cells a field where the finder allows so many."""
+    cells = min(CELLS, int(spec.finder.get("max_cells", CELLS)))
+    a_cell = _CELL_BYTES + _NUMBER_BYTES * len(spec.networks)
+    a_field = _FIELD_BYTES * len(spec.channels) + cells * a_cell
+    return n_wells * _WELL_BYTES * (1 + len(spec.networks)) + n_fields * a_field

@@ -20,9 +20,17 @@ from screen.fingerprint import keep_fingerprint, score_fingerprint
 from screen.illumination import Gain, gains_of
 from screen.ledger import Ledger
 from screen.lock import held
+from screen.lost_outputs import lost_outputs, told
 from screen.models import Model, load_model
 from screen.paths import run_dir
-from screen.preflight import check_inputs, check_writable, dark_plate
+from screen.preflight import (
+    check_inputs,
+    check_names,
+    check_space,
+    check_writable,
+    dark_plate,
+    output_bytes,
+)
 from screen.progress import bar
 from screen.provenance import record_outputs
 from screen.settings import ScoreVerb
@@ -73,6 +81,7 @@ def score_campaign(
     gains = gains_of(model.spec.intensity, model.spec.channels, plates)
     centres = centre_sources(model.spec.finder, campaign.root, plates)
     check_writable(run)
+    check_names(run, [p.plate for p in plates])
     with held(run, force=settings.lock.break_):
         facts = score_fingerprint(model, plates, settings, gains, centres)
         fingerprint = keep_fingerprint(run, facts, new_run=settings.ledger.new_run)
@@ -80,10 +89,14 @@ def score_campaign(
             run, campaign, plates, model, settings, fingerprint, gains, centres
         )
         Ledger(run).sweep()
+        gone = lost_outputs(run, [p.plate for p in plates])
         tally = _score_plates(scoring, source)
         inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
         record_outputs(run, "score", settings, inputs=inputs, facts=facts)
-    return _outcome(scoring, tally)
+    outcome = _outcome(scoring, tally)
+    if gone:
+        outcome = replace(outcome, message=f"{outcome.message}\n{told(gone)}")
+    return outcome
 
 
 def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
@@ -93,6 +106,8 @@ def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
     blocks = [block for p in scoring.plates for block in _blocks(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
+    n_fields = sum(len(left[p.plate]) * p.spec.n_fields for p in scoring.plates)
+    check_space(scoring.run, output_bytes(scoring.model.spec, total, n_fields))
     events.write("score_started", wells=total, blocks=len(blocks))
     started = time.monotonic()
     if blocks:

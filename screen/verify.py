@@ -1,6 +1,6 @@
 """The verb verify: every file of a run against the checksum of its making."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,22 @@ def run(settings: VerifyVerb) -> Outcome:
     )
 
     return Outcome(0, text, (folder / FILE,))
+
+
+def check_shown(folder: Path, names: Iterable[str]) -> None:
+    """Raise Refusal (exit 7) naming each of the files that is not what the folder's
+    manifest lists; nothing unproved is shown. A file that it never listed passes."""
+    if not (folder / FILE).is_file():
+        return
+    outputs = read_manifest(folder)["outputs"]
+    problems = [
+        problem
+        for name in names
+        if name in outputs
+        for problem in faults(folder, name, outputs[name])
+    ]
+    if problems:
+        raise Refusal(problems)
 
 
 def faults(folder: Path, name: str, listed: dict[str, Any]) -> Iterator[Problem]:

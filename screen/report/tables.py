@@ -13,6 +13,7 @@ from screen.errors import refusal
 from screen.ledger import read_parquet
 from screen.provenance import FILE, read_manifest
 from screen.statistics.plate_effects import EFFECTS
+from screen.verify import check_shown
 
 HITS = {
     **dict.fromkeys(("plate", "well", "compound", "role", "state", "line"), pl.String),
@@ -100,13 +101,16 @@ class RunTables:
 def read_tables(tables: Path, run: Path) -> RunTables:
     """The tables of a called run from ``tables`` and its manifest from ``run``.
 
-    Refuses with INPUT_MISSING when the run was not called yet.
+    Refuses with INPUT_MISSING when the run was not called yet, with OUTPUT_CHANGED when
+    a table is not what the call wrote.
     """
     names = ("hits", "plates", "compounds")
     for name in (*(f"{n}.parquet" for n in names), "call.json"):
         if not (tables / name).is_file():
             why, remedy = "the report is made of it", "run the verb call first"
             raise refusal("INPUT_MISSING", tables / name, "no such file", why, remedy)
+    shown = [f"{n}.parquet" for n in (*names, "fields")]
+    check_shown(tables, [*shown, "call.json"])
     hits, plates, compounds = (_read(tables / f"{n}.parquet") for n in names)
     judged = tables / "fields.parquet"
     fields = _read(judged) if judged.is_file() else None
