@@ -273,7 +273,7 @@ WORKER_KILLED | Q-well | PARTIAL | the well ended its worker twice | quarantine.
 NONDETERMINISM | WARN | PARTIAL | two scores of one well differ | report it
 DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
-READS_FAILING | STOP | RESOURCES | reads fail alike, so it is the storage and not the images | check disk, mount and network, run again
+STORAGE_FAILING | STOP | RESOURCES | the disk or server fails: no fault of single images | check disk, mount and network, run again with quarantine.retry=true
 CREDENTIALS_EXPIRED | STOP | RESOURCES | the right to read the storage ran out | log in anew, run the same command again
 MOUNT_GONE | STOP | RESOURCES | an input folder went away in mid-run | bring it back, run the same command again
 TOO_MANY_FILES | STOP | RESOURCES | too many files are open | raise ulimit -n

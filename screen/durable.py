@@ -7,7 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_new(path: Path, data: bytes, *, mode: int = 0o666) -> None:
@@ -39,7 +39,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 def told(error: OSError, path: Path, n_bytes: int) -> OSError:
     """The error with its file, and on a full disk with what is needed and free."""
-    if error.errno not in _FULL:
+    if error.errno not in FULL:
         return OSError(error.errno, error.strerror, str(path))
     text = f"{error.strerror}: {n_bytes:,} bytes needed, {free_text(path.parent)}"
     return OSError(error.errno, text, str(path))
@@ -79,5 +79,7 @@ def fsync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        raise told(error, folder, 0) from error
     finally:
         os.close(descriptor)

@@ -97,9 +97,11 @@ _FULL = {
     errno.EMFILE: "TOO_MANY_FILES",
     errno.ENFILE: "TOO_MANY_FILES",
     errno.ENOTCONN: "MOUNT_GONE",
+    errno.EIO: "STORAGE_FAILING",
+    errno.ESTALE: "STORAGE_FAILING",
 }
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
-_UNREACHABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO, errno.ESTALE)
+_UNREACHABLE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 
 
 def _of_os_error(error: OSError) -> Refusal | None:

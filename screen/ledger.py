@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -146,15 +147,6 @@ class Ledger:
         keep = [well not in replaced for well in table.column("well").to_pylist()]
         return table.filter(pa.array(keep, pa.bool_()))
 
-    def drop_half(self, plate: str) -> bool:
-        """Whether one of the plate's two tables is gone; then the other goes too, since
-        wells without their cells are not done."""
-        there = [p for p in (self.table(plate), self.cells(plate)) if p.exists()]
-        if len(there) != 1:
-            return False
-        there[0].unlink()
-        return True
-
     def sweep(self) -> int:
         """Remove what dead writers left; call it under the run's lock."""
         found = [
@@ -185,6 +177,9 @@ def read_parquet(path: Path) -> pa.Table:
     try:
         return pq.ParquetFile(path, page_checksum_verification=True).read()
     except (OSError, pa.ArrowInvalid) as error:
+        # With a number it is the disk's own fault; what is damaged has none.
+        if getattr(error, "errno", None) not in (None, errno.ENOENT):
+            raise
         text = f"{path} must read back as written: {error}"
         again = "remove it and run score again, which scores its wells anew"
         raise IntegrityError(f"{text} - {again}") from error

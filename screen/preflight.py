@@ -12,7 +12,7 @@ from pathlib import Path
 from plates.campaign import slug
 from plates.problems import InputError, Problem
 from plates.store import Plate
-from screen.durable import fsync_folder, make_folder, write_new
+from screen.durable import FULL, fsync_folder, make_folder, write_new
 from screen.errors import refusal
 from screen.models import ModelSpec
 
@@ -111,7 +111,7 @@ def _misfits(spec: ModelSpec, plate: Plate) -> Iterator[Problem]:
 
 def check_writable(folder: Path) -> None:
     """Make the folder and prove that files can be written, synced, linked, renamed and
-    locked there; raises Refusal (OUTPUT_NOT_WRITABLE)."""
+    locked there; raises Refusal (OUTPUT_NOT_WRITABLE), OSError when the disk is full."""
     probe = folder / f".probe-{os.getpid()}"
     twin = probe.with_suffix(".renamed")
     try:
@@ -124,6 +124,8 @@ def check_writable(folder: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fsync_folder(folder)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise refusal(
             "OUTPUT_NOT_WRITABLE",
             folder,

@@ -20,7 +20,6 @@ from screen.fingerprint import keep_fingerprint, score_fingerprint
 from screen.illumination import Gain, gains_of
 from screen.ledger import Ledger
 from screen.lock import held
-from screen.lost_outputs import lost_outputs, told
 from screen.models import Model, load_model
 from screen.paths import run_dir
 from screen.preflight import (
@@ -34,6 +33,7 @@ from screen.preflight import (
 from screen.progress import bar
 from screen.provenance import record_outputs
 from screen.settings import ScoreVerb
+from screen.tidying import tidy
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,11 @@ def score_campaign(
         scoring = Scoring(
             run, campaign, plates, model, settings, fingerprint, gains, centres
         )
-        Ledger(run).sweep()
-        gone = lost_outputs(run, [p.plate for p in plates])
+        tidy(run, [p.plate for p in plates])
         tally = _score_plates(scoring, source)
         inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
         record_outputs(run, "score", settings, inputs=inputs, facts=facts)
-    outcome = _outcome(scoring, tally)
-    if gone:
-        outcome = replace(outcome, message=f"{outcome.message}\n{told(gone)}")
-    return outcome
+    return _outcome(scoring, tally)
 
 
 def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
@@ -106,8 +102,7 @@ def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
     blocks = [block for p in scoring.plates for block in _blocks(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
-    n_fields = sum(len(left[p.plate]) * p.spec.n_fields for p in scoring.plates)
-    check_space(scoring.run, output_bytes(scoring.model.spec, total, n_fields))
+    _check_space(scoring, left)
     events.write("score_started", wells=total, blocks=len(blocks))
     started = time.monotonic()
     if blocks:
@@ -121,6 +116,12 @@ def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
     seconds = round(time.monotonic() - started, 3)
     events.write("score_ended", wells=total, seconds=seconds)
     return _tally(scoring)
+
+
+def _check_space(scoring: Scoring, left: Mapping[str, list[str]]) -> None:
+    n_wells = sum(map(len, left.values()))
+    n_fields = sum(len(left[p.plate]) * p.spec.n_fields for p in scoring.plates)
+    check_space(scoring.run, output_bytes(scoring.model.spec, n_wells, n_fields))
 
 
 def _place(results: list[WellDone], scoring: Scoring) -> str:

@@ -31,10 +31,11 @@ from screen.errors import Refusal
 T = TypeVar("T")
 Tell = Callable[..., None]
 
-PATIENCE_S = 600.0
+# Below the ten minutes without a commit after which workers count as stuck.
+PATIENCE_S = 540.0
 PAUSE_S = 5.0
-RETRIES = {"IO_ERROR": 2, "IO_STALE": 3, "STORE_UNREACHABLE": 3}
-_STOP_OF = {"IO_ERROR": "READS_FAILING", "IO_STALE": "READS_FAILING"}
+RETRIES = {"IO_ERROR": 2, "IO_STALE": 3, "STORE_UNREACHABLE": 3, "MOUNT_GONE": 1}
+_STOP_OF = {"IO_ERROR": "STORAGE_FAILING", "IO_STALE": "STORAGE_FAILING"}
 _CODES = {errno.EIO: "IO_ERROR", errno.ESTALE: "IO_STALE"} | dict.fromkeys(
     (
         errno.ENOTCONN,
@@ -80,7 +81,8 @@ class SteadyReads:
 
     def open(self, path: Path, tell: Tell | None = None) -> Plate:
         """A plate that was there when the run began; Refusal if its folder stays away."""
-        return self._steady(partial(_open, path), path.name, tell or _silent)
+        ask = partial(_open, path)
+        return self._steady(ask, path.name, tell or _silent, is_field=False)
 
     def read(
         self, plate: Plate, well: Well, index: int, tell: Tell | None = None
@@ -91,9 +93,12 @@ class SteadyReads:
         when the storage stays away; ``tell(event, **facts)`` hears of every pause.
         """
         where = f"{plate.plate}/{well}/f{index:02d}"
-        return self._steady(partial(_read, plate, well, index), where, tell or _silent)
+        ask = partial(_read, plate, well, index)
+        return self._steady(ask, where, tell or _silent, is_field=True)
 
-    def _steady(self, ask: Callable[[], T], where: str, tell: Tell) -> T:
+    def _steady(
+        self, ask: Callable[[], T], where: str, tell: Tell, *, is_field: bool
+    ) -> T:
         try:
             return self._noted(ask)
         except StorageError as error:
@@ -106,7 +111,8 @@ class SteadyReads:
                     return self._noted(ask)
                 except StorageError as error:
                     fault = error
-            if fault.code in _STOP_OF and not self.breaker.note(fault.code):
+            is_place = is_field and fault.code in _STOP_OF
+            if is_place and not self.breaker.note(fault.code):
                 raise _field_error(fault, where)
             return self._outlast(ask, fault, where, tell)
 

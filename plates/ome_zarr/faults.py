@@ -19,6 +19,7 @@ _REMEDIES = {
     "ARCHIVE_INVALID": "copy or write the archive again, or give the folder itself",
     "AXES_UNKNOWN": "write the plate again with named axes (t, c, z, y, x)",
     "CODEC_NOT_ALLOWED": "convert it to blosc, zstd, gzip, zlib, lz4 or bz2",
+    "CREDENTIALS_EXPIRED": "log in anew, run the same command again",
     "LIMIT_EXCEEDED": "check the file; nothing of that size is read",
     "PATH_COLLISION": "keep one of them",
     "PATH_ESCAPE": "copy the plate whole, with plain files and paths below its folder",

@@ -2,7 +2,9 @@
 
 import configparser
 import os
+import random
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
@@ -11,6 +13,7 @@ from typing import Any, TypeVar
 
 from plates.ome_zarr.faults import refusal
 from plates.ome_zarr.stores import TooLargeError
+from plates.problems import InputError
 
 T = TypeVar("T")
 
@@ -27,6 +30,8 @@ _ROLES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _N_PARALLEL = 16
+_PAUSES_S = (0.2, 0.5, 0.0)  # after each try, which obstore itself repeats
+_EXPIRED = ("ExpiredToken", "TokenRefreshRequired", "RequestExpired")
 _NO_BUCKET = "status code: 404"  # of a listing, which has no error of its own for it
 
 
@@ -49,22 +54,28 @@ class S3Store:
     """One bucket; what may not be read is never taken for missing."""
 
     has_checksums = False
-    n_parallel = _N_PARALLEL
 
     def __init__(self, bucket: str) -> None:
         """Connect with what environment and profile say; InputError without obstore."""
         try:
             import obstore
-            from obstore.store import S3Store as Client
         except ModuleNotFoundError:
             found = "the package obstore is not installed"
             raise refusal("S3_PACKAGE_MISSING", f"s3://{bucket}", found) from None
         self.name = self.address = f"s3://{bucket}"
+        self.n_parallel = _N_PARALLEL
+        self._bucket = bucket
         self._api: Any = obstore
+        self._client = self._connected()
+
+    def _connected(self) -> Any:
+        """A client with the credentials of this moment."""
+        from obstore.store import S3Store as Client
+
         config = settings_of(dict(os.environ))
         plain_http = str(config.get("endpoint", "")).startswith("http://")
-        self._client = Client(
-            bucket,
+        return Client(
+            self._bucket,
             config=config,  # type: ignore[arg-type]
             client_options={
                 "allow_http": plain_http,
@@ -106,22 +117,45 @@ class S3Store:
         return tuple(sorted(path.rstrip("/").rpartition("/")[2] for path in found))
 
     def _asked(self, key: str, ask: Callable[[], T]) -> T | None:
-        """The answer of the service, None for `no such object`."""
-        errors = self._api.exceptions
-        where = f"{self.name}/{key}"
-        try:
-            return ask()
-        except FileNotFoundError:
-            return None
-        except (errors.PermissionDeniedError, errors.UnauthenticatedError):
-            found = "the service denies the right to read it"
-            raise refusal("STORE_FORBIDDEN", where, found) from None
-        except errors.BaseError as error:
-            if _NO_BUCKET in str(error):
+        """The answer of the service, None for `no such object`.
+
+        A service that is slow or breaks off is asked again by fewer at a time, one that
+        finds the credentials too old once more with those of the environment or the
+        profile as they are by now.
+        """
+        for pause in _PAUSES_S:
+            try:
+                return ask()
+            except FileNotFoundError:
                 return None
-            # The service's own text may quote a signed request.
-            found = f"no answer from the service ({type(error).__name__})"
-            raise refusal("STORE_UNREACHABLE", where, found) from None
+            except self._api.exceptions.BaseError as error:
+                if _NO_BUCKET in str(error):
+                    return None
+                fault = self._fault(error, f"{self.name}/{key}")
+            code = fault.problems[0].code
+            if code == "STORE_FORBIDDEN":
+                break
+            if code == "CREDENTIALS_EXPIRED":
+                self._client = self._connected()
+            else:
+                self.n_parallel = max(1, self.n_parallel // 2)
+                time.sleep(pause * random.uniform(0.5, 1.5))
+        raise fault
+
+    def _fault(self, error: Exception, where: str) -> InputError:
+        """What an error of the service means; its text may quote a signed request, so
+        nothing of it is told."""
+        errors = self._api.exceptions
+        if any(word in str(error) for word in _EXPIRED):
+            found = "the service says that the credentials have run out"
+            return refusal("CREDENTIALS_EXPIRED", where, found)
+        if isinstance(
+            error, errors.PermissionDeniedError | errors.UnauthenticatedError
+        ):
+            found = "the service denies the right to read it"
+            return refusal("STORE_FORBIDDEN", where, found)
+        found = f"no answer from the service ({type(error).__name__})"
+        return refusal("STORE_UNREACHABLE", where, found)
 
 
 @lru_cache(maxsize=4)
