@@ -1,5 +1,7 @@
 """What every test may ask for."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,3 +27,23 @@ def strict_arrays() -> Iterator[None]:
         jax.numpy_dtype_promotion("strict"),
     ):
         yield
+
+
+def _in_memory() -> Iterator[Path]:
+    """A folder of its own; in memory where the machine has such a place, since there
+    fsync takes no time."""
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="senoscreen-", dir=place) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def memory_root() -> Iterator[Path]:
+    """A folder in memory for all tests of a file."""
+    yield from _in_memory()
+
+
+@pytest.fixture
+def memory_path() -> Iterator[Path]:
+    """A folder in memory for one test."""
+    yield from _in_memory()

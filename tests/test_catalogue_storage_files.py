@@ -31,15 +31,15 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+def screen(memory_root: Path) -> Campaign:
     """One plate of 24 wells, only read."""
-    return make_screen(tmp_path_factory.mktemp("files") / "campaign", ("P01",))
+    return make_screen(memory_root / "files" / "campaign", ("P01",))
 
 
 @pytest.fixture(scope="module")
-def scored(screen: Campaign, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scored(screen: Campaign, memory_root: Path) -> Path:
     """The folder of runs with the scored run, only read."""
-    runs = tmp_path_factory.mktemp("scored")
+    runs = memory_root / "scored"
     told(night(screen, runs), 0)
     return runs
 
@@ -53,11 +53,17 @@ def _may_mount() -> bool:
 
 
 def test_G01_G08_a_full_disk_and_a_read_only_plate_for_real(
-    screen: Campaign, tmp_path: Path
+    screen: Campaign, memory_path: Path
 ) -> None:
     if not _may_mount():
         pytest.skip("needs the right to mount file systems: run as root")
-    words = [sys.executable, "-m", "tests.full_disk", str(screen.root), str(tmp_path)]
+    words = [
+        sys.executable,
+        "-m",
+        "tests.full_disk",
+        str(screen.root),
+        str(memory_path),
+    ]
     done = subprocess.run(
         ["unshare", "-m", *words], cwd=ROOT, capture_output=True, text=True
     )
@@ -68,7 +74,7 @@ def test_G01_G08_a_full_disk_and_a_read_only_plate_for_real(
         assert code == 5, text
         assert "DISK_FULL" in text
         assert "bytes needed" in text
-        assert str(tmp_path / "small/tiny") in text
+        assert str(memory_path / "small/tiny") in text
     assert "times the estimate" in seen["before"][1]
     assert 0 < seen["n_first"] < 24
     assert (seen["second"][0], seen["n_second"]) == (0, 24), seen["second"]
@@ -82,31 +88,31 @@ def _facts(folder: Path) -> dict[str, tuple[int, int, int]]:
     return {str(p): (s.st_mode, s.st_size, s.st_mtime_ns) for p, s in facts}
 
 
-def test_G08_inputs_are_only_read(tmp_path: Path) -> None:
-    campaign = make_screen(tmp_path / "campaign", ("P01",))
+def test_G08_inputs_are_only_read(memory_path: Path) -> None:
+    campaign = make_screen(memory_path / "campaign", ("P01",))
     for path in [campaign.root, *campaign.root.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = _facts(campaign.root)
-    told(night(campaign, tmp_path), 0)
+    told(night(campaign, memory_path), 0)
     assert _facts(campaign.root) == before
     for path in [campaign.root, *campaign.root.rglob("*")]:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def _flip(path: Path) -> None:
+def _flip(path: Path, at: int | None = None) -> None:
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 4
+    data[len(data) // 2 if at is None else at] ^= 4
     path.write_bytes(bytes(data))
 
 
 @pytest.mark.parametrize("name", ["cells/P01.parquet", "ledger/P01.parquet"])
 @pytest.mark.parametrize("kind", ["flip", "cut", "gone"])
 def test_G13_verify_names_the_file_that_is_not_what_was_written(
-    scored: Path, tmp_path: Path, name: str, kind: str
+    scored: Path, memory_path: Path, name: str, kind: str
 ) -> None:
-    run = tmp_path / "tiny"
+    run = memory_path / "tiny"
     shutil.copytree(scored / "tiny", run)
-    words = ("run=tiny", f"runs={tmp_path}")
+    words = ("run=tiny", f"runs={memory_path}")
     assert run_verb("verify", *words).code == 0
     if kind == "flip":
         _flip(run / name)
@@ -119,67 +125,67 @@ def test_G13_verify_names_the_file_that_is_not_what_was_written(
 
 
 def test_G13_a_spoilt_table_is_never_scored_on(
-    screen: Campaign, scored: Path, tmp_path: Path
+    screen: Campaign, scored: Path, memory_path: Path
 ) -> None:
-    shutil.copytree(scored / "tiny", tmp_path / "tiny")
-    _flip(tmp_path / "tiny/ledger/P01.parquet")
-    ended = night(screen, tmp_path)
+    shutil.copytree(scored / "tiny", memory_path / "tiny")
+    _flip(memory_path / "tiny/ledger/P01.parquet", at=300)  # in the pages of the wells
+    ended = night(screen, memory_path)
     assert ended.code == 7
     assert "ledger/P01.parquet must read back as written" in ended.text
     assert "remove it and run score again" in ended.text
-    (tmp_path / "tiny/ledger/P01.parquet").unlink()
-    told(night(screen, tmp_path), 0)
-    assert (tmp_path / "tiny/ledger/P01.parquet").read_bytes() == (
+    (memory_path / "tiny/ledger/P01.parquet").unlink()
+    told(night(screen, memory_path), 0)
+    assert (memory_path / "tiny/ledger/P01.parquet").read_bytes() == (
         scored / "tiny/ledger/P01.parquet"
     ).read_bytes()
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN])
 def test_G13_a_table_on_a_dead_disk_is_not_called_spoilt(
-    screen: Campaign, scored: Path, tmp_path: Path, number: int
+    screen: Campaign, scored: Path, memory_path: Path, number: int
 ) -> None:
-    shutil.copytree(scored / "tiny", tmp_path / "tiny")
+    shutil.copytree(scored / "tiny", memory_path / "tiny")
     error = OSError(number, os.strerror(number), "P01.parquet")
     with mock.patch("screen.ledger.pq.ParquetFile", side_effect=error):
-        ended = night(screen, tmp_path)
+        ended = night(screen, memory_path)
     told(ended, 5, "MOUNT_GONE" if number == errno.ENOTCONN else "STORAGE_FAILING")
     assert "remove" not in ended.text
 
 
 @pytest.mark.parametrize("name", ["hits.parquet", "fields.parquet", "call.json"])
 def test_G13_the_report_shows_no_table_that_is_not_proved(
-    tmp_path: Path, name: str
+    memory_path: Path, name: str
 ) -> None:
     for table in ("hits", "plates", "compounds", "fields"):
         rows = pa.table({"plate": ["P01"] * 50, "well": [f"A{n}" for n in range(50)]})
-        write_parquet(rows, tmp_path / f"{table}.parquet")
-    (tmp_path / "call.json").write_text('{"a": 1}')
-    record_outputs(tmp_path, "call", VerifyVerb("r", str(tmp_path)))
-    assert read_tables(tmp_path, tmp_path).hits.height == 50
-    _flip(tmp_path / name)
+        write_parquet(rows, memory_path / f"{table}.parquet")
+    (memory_path / "call.json").write_text('{"a": 1}')
+    record_outputs(memory_path, "call", VerifyVerb("r", str(memory_path)))
+    assert read_tables(memory_path, memory_path).hits.height == 50
+    _flip(memory_path / name)
     with pytest.raises(Refusal, match=f"OUTPUT_CHANGED .*{name}") as refused:
-        read_tables(tmp_path, tmp_path)
+        read_tables(memory_path, memory_path)
     assert refused.value.code == 7
 
 
 def test_G14_too_many_open_files_stop_the_run_with_the_limit(
-    screen: Campaign, scored: Path, tmp_path: Path
+    screen: Campaign, scored: Path, memory_path: Path
 ) -> None:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     with mock.patch(
         READ, FailingReads(errno.EMFILE, lambda *field: field == ("B02", 1))
     ):
-        ended = night(screen, tmp_path)
+        ended = night(screen, memory_path)
     told(ended, 5, "TOO_MANY_FILES", f"{allowed} are allowed", "ulimit -n")
-    assert set(statuses(tmp_path / "tiny")) == {
+    assert set(statuses(memory_path / "tiny")) == {
         *(f"A{n:02d}" for n in range(1, 7)),
         "B01",
     }
-    told(night(screen, tmp_path), 0)
-    assert tables(tmp_path / "tiny") == tables(scored / "tiny")
+    told(night(screen, memory_path), 0)
+    assert tables(memory_path / "tiny") == tables(scored / "tiny")
 
 
-def test_G14_scoring_keeps_few_files_open(screen: Campaign, tmp_path: Path) -> None:
+def test_G14_scoring_keeps_few_files_open(screen: Campaign, memory_path: Path) -> None:
     counts: list[int] = []
     real = NumpyScorer.__call__
 
@@ -189,7 +195,7 @@ def test_G14_scoring_keeps_few_files_open(screen: Campaign, tmp_path: Path) -> N
 
     before = len(os.listdir("/proc/self/fd"))
     with mock.patch.object(NumpyScorer, "__call__", scored):
-        told(night(screen, tmp_path), 0)
+        told(night(screen, memory_path), 0)
     assert len(counts) == 48
     assert max(counts) <= before + 4
     assert len(os.listdir("/proc/self/fd")) <= before
@@ -214,26 +220,26 @@ def test_G15_a_plain_name_stays(plate: str) -> None:
     assert slug(plate) == plate
 
 
-def test_G15_the_real_id_is_inside_the_file(tmp_path: Path) -> None:
-    campaign = make_screen(tmp_path / "campaign", ("CON",))
-    told(night(campaign, tmp_path), 0)
-    (table,) = (tmp_path / "tiny/ledger").iterdir()
+def test_G15_the_real_id_is_inside_the_file(memory_path: Path) -> None:
+    campaign = make_screen(memory_path / "campaign", ("CON",))
+    told(night(campaign, memory_path), 0)
+    (table,) = (memory_path / "tiny/ledger").iterdir()
     assert table.name == f"{slug('CON')}.parquet"
-    headers = Ledger(tmp_path / "tiny").headers("CON")
+    headers = Ledger(memory_path / "tiny").headers("CON")
     assert {h["plate"] for h in headers} == {"CON"}
-    assert len(statuses(tmp_path / "tiny", "CON")) == 24
+    assert len(statuses(memory_path / "tiny", "CON")) == 24
 
 
-def test_G15_ids_that_differ_by_case_need_a_disk_that_tells(tmp_path: Path) -> None:
-    check_names(tmp_path, ["p1", "P1", "P2"])
-    assert not _ignores_case(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_G15_ids_that_differ_by_case_need_a_disk_that_tells(memory_path: Path) -> None:
+    check_names(memory_path, ["p1", "P1", "P2"])
+    assert not _ignores_case(memory_path)
+    assert list(memory_path.iterdir()) == []
     with (
         mock.patch("pathlib.Path.exists", return_value=True),
         pytest.raises(Refusal, match=r"PATH_COLLISION .*plates p1, P1, on a disk"),
     ):
-        check_names(tmp_path, ["p1", "P1", "P2"])
-    check_names(tmp_path, ["P1", "P2"])
+        check_names(memory_path, ["p1", "P1", "P2"])
+    check_names(memory_path, ["P1", "P2"])
 
 
 @contextmanager
@@ -247,12 +253,12 @@ def _umask(mask: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("mask", [0o002, 0o077])
 def test_G16_files_honour_the_umask_and_settings_stay_private(
-    screen: Campaign, tmp_path: Path, mask: int
+    screen: Campaign, memory_path: Path, mask: int
 ) -> None:
     before = _facts(screen.root)
     with _umask(mask):
-        told(run_verb("score", *words_of(screen, tmp_path)), 0)
-    run = tmp_path / "tiny"
+        told(run_verb("score", *words_of(screen, memory_path)), 0)
+    run = memory_path / "tiny"
     private = {run / ".hydra", *(run / ".hydra").iterdir()}
     for path in [run, *run.rglob("*")]:
         mode = stat.S_IMODE(path.stat().st_mode)

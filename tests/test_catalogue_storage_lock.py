@@ -17,19 +17,19 @@ from tests.tiny_screen import make_screen
 
 
 @pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+def screen(memory_root: Path) -> Campaign:
     """One plate of 24 wells, only read."""
-    return make_screen(tmp_path_factory.mktemp("lock") / "campaign", ("P01",))
+    return make_screen(memory_root / "lock" / "campaign", ("P01",))
 
 
 def test_G04_a_second_run_is_refused_and_told_by_whom(
-    screen: Campaign, tmp_path: Path
+    screen: Campaign, memory_path: Path
 ) -> None:
-    run = tmp_path / "tiny"
+    run = memory_path / "tiny"
     run.mkdir()
     with run_lock(run):
         owner = json.loads((run / "lock").read_text())
-        ended = night(screen, tmp_path)
+        ended = night(screen, memory_path)
     told(ended, 6, "RUN_LOCKED", str(run), f'"pid": {os.getpid()}', "lock.break=true")
     assert owner["run"] == "tiny"
     assert owner["start"].startswith("20")
@@ -43,45 +43,47 @@ def _left_by(run: Path, **owner: Any) -> None:
 
 
 def test_G04_a_dead_owner_of_this_machine_is_taken_over(
-    screen: Campaign, tmp_path: Path
+    screen: Campaign, memory_path: Path
 ) -> None:
-    _left_by(tmp_path / "tiny", host="elsewhere", boot=lock._BOOT.read_text().strip())
-    told(night(screen, tmp_path), 0)
-    (taken,) = events(tmp_path / "tiny", "lock_taken_over")
+    _left_by(
+        memory_path / "tiny", host="elsewhere", boot=lock._BOOT.read_text().strip()
+    )
+    told(night(screen, memory_path), 0)
+    (taken,) = events(memory_path / "tiny", "lock_taken_over")
     assert taken["owner"]["pid"] == 7
 
 
 def test_G04_an_owner_on_another_machine_counts_until_it_is_broken(
-    screen: Campaign, tmp_path: Path
+    screen: Campaign, memory_path: Path
 ) -> None:
-    _left_by(tmp_path / "tiny", host="elsewhere", boot="another")
-    ended = night(screen, tmp_path)
+    _left_by(memory_path / "tiny", host="elsewhere", boot="another")
+    ended = night(screen, memory_path)
     told(
         ended, 6, "RUN_LOCKED", "elsewhere", "whether it still runs", "lock.break=true"
     )
-    told(night(screen, tmp_path, "lock.break=true"), 0)
-    assert events(tmp_path / "tiny", "lock_taken_over") == []
+    told(night(screen, memory_path, "lock.break=true"), 0)
+    assert events(memory_path / "tiny", "lock_taken_over") == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00\x00"])
 def test_G04_an_owner_that_died_while_it_wrote_its_name(
-    tmp_path: Path, text: str
+    memory_path: Path, text: str
 ) -> None:
-    (tmp_path / "lock").write_text(text)
-    with run_lock(tmp_path) as before:
+    (memory_path / "lock").write_text(text)
+    with run_lock(memory_path) as before:
         assert before == {}
 
 
 def test_G04_machines_without_a_boot_id_differ_by_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    memory_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_BOOT", tmp_path / "none")
-    _left_by(tmp_path, host="elsewhere", boot="")
-    with pytest.raises(LockedError, match="elsewhere"), run_lock(tmp_path):
+    monkeypatch.setattr(lock, "_BOOT", memory_path / "none")
+    _left_by(memory_path, host="elsewhere", boot="")
+    with pytest.raises(LockedError, match="elsewhere"), run_lock(memory_path):
         pass
 
 
-def test_G04_a_lock_broken_at_the_same_moment_is_not_held(tmp_path: Path) -> None:
+def test_G04_a_lock_broken_at_the_same_moment_is_not_held(memory_path: Path) -> None:
     real = os.open
 
     def broken(path: Any, flags: int, mode: int = 0o777) -> int:
@@ -92,6 +94,6 @@ def test_G04_a_lock_broken_at_the_same_moment_is_not_held(tmp_path: Path) -> Non
     with (
         mock.patch("os.open", broken),
         pytest.raises(LockedError, match="has just taken it"),
-        run_lock(tmp_path),
+        run_lock(memory_path),
     ):
         pass

@@ -34,15 +34,15 @@ from tests.tiny_screen import NumpyScorer, make_screen
 
 
 @pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+def screen(memory_root: Path) -> Campaign:
     """One plate of 24 wells, only read."""
-    return make_screen(tmp_path_factory.mktemp("reads") / "campaign", ("P01",))
+    return make_screen(memory_root / "reads" / "campaign", ("P01",))
 
 
 @pytest.fixture(scope="module")
-def due(screen: Campaign, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def due(screen: Campaign, memory_root: Path) -> dict[str, bytes]:
     """The tables of a night without a fault."""
-    runs = tmp_path_factory.mktemp("unbroken")
+    runs = memory_root / "unbroken"
     told(night(screen, runs), 0)
     return tables(runs / "tiny")
 
@@ -92,53 +92,57 @@ def _a_fault_that_stays(
 
 
 def test_G05_a_stale_handle_is_opened_again(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, clock: Clock
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_passes(screen, due, tmp_path, errno.ESTALE, "IO_STALE")
+    _a_fault_that_passes(screen, due, memory_path, errno.ESTALE, "IO_STALE")
 
 
 def test_G05_a_handle_that_stays_stale_costs_its_field(
-    screen: Campaign, tmp_path: Path, clock: Clock
+    screen: Campaign, memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_stays(screen, tmp_path, errno.ESTALE, "IO_STALE", clock)
+    _a_fault_that_stays(screen, memory_path, errno.ESTALE, "IO_STALE", clock)
 
 
 def test_G18_a_slow_sector_is_read_again(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, clock: Clock
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_passes(screen, due, tmp_path, errno.EIO, "IO_ERROR")
+    _a_fault_that_passes(screen, due, memory_path, errno.EIO, "IO_ERROR")
 
 
 def test_G18_a_bad_sector_costs_its_field(
-    screen: Campaign, tmp_path: Path, clock: Clock
+    screen: Campaign, memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_stays(screen, tmp_path, errno.EIO, "IO_ERROR", clock)
+    _a_fault_that_stays(screen, memory_path, errno.EIO, "IO_ERROR", clock)
 
 
 @pytest.mark.parametrize("number", [errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV])
 def test_G07_a_dead_mount_stops_the_night_and_costs_no_well(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, clock: Clock, number: int
+    screen: Campaign,
+    due: dict[str, bytes],
+    memory_path: Path,
+    clock: Clock,
+    number: int,
 ) -> None:
     reads = FailingReads(number, lambda well, index: well > "B")
     with mock.patch(READ, reads):
-        ended = night(screen, tmp_path)
+        ended = night(screen, memory_path)
     told(ended, 5, "MOUNT_GONE", os.strerror(number), "same command again")
-    run = tmp_path / "tiny"
+    run = memory_path / "tiny"
     assert set(statuses(run)) == {f"A{n:02d}" for n in range(1, 7)}
     assert PATIENCE_S <= clock.now < PATIENCE_S + 2 * PAUSE_S
     assert len(events(run, "reads_paused")) == 1
     assert events(run, "reads_given_up")[0]["code"] == "MOUNT_GONE"
-    told(night(screen, tmp_path), 0)
+    told(night(screen, memory_path), 0)
     assert tables(run) == due
 
 
 def test_G07_a_mount_that_comes_back_is_waited_for(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, clock: Clock
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
     reads = FailingReads(errno.ENOTCONN, one_field, 4)
     with mock.patch(READ, reads):
-        told(night(screen, tmp_path), 0)
-    run = tmp_path / "tiny"
+        told(night(screen, memory_path), 0)
+    run = memory_path / "tiny"
     assert tables(run) == due
     assert clock.slept[1:] == [PAUSE_S] * 3
     (back,) = events(run, "reads_resumed")
@@ -148,9 +152,9 @@ def test_G07_a_mount_that_comes_back_is_waited_for(
 
 @pytest.mark.parametrize("size", [1, 24], ids=["opening", "reading"])
 def test_G07_a_plate_that_vanishes_is_waited_for(
-    due: dict[str, bytes], tmp_path: Path, clock: Clock, size: int
+    due: dict[str, bytes], memory_path: Path, clock: Clock, size: int
 ) -> None:
-    campaign = make_screen(tmp_path / "campaign", ("P01",))
+    campaign = make_screen(memory_path / "campaign", ("P01",))
     path = campaign.plates[0].path
     away = path.with_name("away")
     clock.at[3] = lambda: shutil.move(away, path)
@@ -164,56 +168,56 @@ def test_G07_a_plate_that_vanishes_is_waited_for(
 
     real = NumpyScorer.__call__
     with mock.patch.object(NumpyScorer, "__call__", scored):
-        told(night(campaign, tmp_path, f"cluster.block_wells={size}"), 0)
-    assert tables(tmp_path / "tiny") == due
+        told(night(campaign, memory_path, f"cluster.block_wells={size}"), 0)
+    assert tables(memory_path / "tiny") == due
     assert clock.slept[1:] == [PAUSE_S] * 2
-    assert events(tmp_path / "tiny", "reads_paused")[0]["code"] == "MOUNT_GONE"
+    assert events(memory_path / "tiny", "reads_paused")[0]["code"] == "MOUNT_GONE"
 
 
 def test_G07_reads_that_fail_alike_are_the_storage(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, clock: Clock
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
     with mock.patch(READ, FailingReads(errno.EIO, every_field)):
-        ended = night(screen, tmp_path)
+        ended = night(screen, memory_path)
     told(ended, 5, "STORAGE_FAILING", os.strerror(errno.EIO))
-    run = tmp_path / "tiny"
+    run = memory_path / "tiny"
     assert len(statuses(run)) == (LEAST - 1) // 2
-    told(night(screen, tmp_path, "quarantine.retry=true"), 0)
+    told(night(screen, memory_path, "quarantine.retry=true"), 0)
     assert tables(run) == due
 
 
 def test_G07_a_plate_that_cannot_be_opened_costs_no_well(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path, clock: Clock
+    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
     error = OSError(errno.EIO, os.strerror(errno.EIO), "zarr.json")
     with mock.patch("screen.steady_reads.open_plate", side_effect=error):
-        told(night(screen, tmp_path), 5, "STORAGE_FAILING", "zarr.json")
-    assert statuses(tmp_path / "tiny") == {}
-    told(night(screen, tmp_path), 0)
-    assert tables(tmp_path / "tiny") == due
+        told(night(screen, memory_path), 5, "STORAGE_FAILING", "zarr.json")
+    assert statuses(memory_path / "tiny") == {}
+    told(night(screen, memory_path), 0)
+    assert tables(memory_path / "tiny") == due
 
 
-def test_G07_damaged_images_are_no_storage(tmp_path: Path, clock: Clock) -> None:
-    campaign = make_screen(tmp_path / "campaign", ("P01",))
+def test_G07_damaged_images_are_no_storage(memory_path: Path, clock: Clock) -> None:
+    campaign = make_screen(memory_path / "campaign", ("P01",))
     for well in Path(campaign.plates[0].path).glob("[A-D]/*/[01]"):
         (well / LEVEL / SHARD).write_bytes(b"damaged")
-    ended = night(campaign, tmp_path)
+    ended = night(campaign, memory_path)
     told(ended, 4)
-    assert {codes[0] for _, codes in statuses(tmp_path / "tiny").values()} == {
+    assert {codes[0] for _, codes in statuses(memory_path / "tiny").values()} == {
         "CHUNK_CORRUPT"
     }
     assert clock.slept == []
 
 
 def test_G07_an_image_found_bad_after_a_pause_costs_its_field(
-    tmp_path: Path, clock: Clock
+    memory_path: Path, clock: Clock
 ) -> None:
-    campaign = make_screen(tmp_path / "campaign", ("P01",))
+    campaign = make_screen(memory_path / "campaign", ("P01",))
     shard = campaign.plates[0].path / "B/2/1" / LEVEL / SHARD
     shard.write_bytes(b"damaged")
     with mock.patch(READ, FailingReads(errno.ENOTCONN, one_field, 2)):
-        told(night(campaign, tmp_path, "min_fields_share=0.5"), 0)
-    run = tmp_path / "tiny"
+        told(night(campaign, memory_path, "min_fields_share=0.5"), 0)
+    run = memory_path / "tiny"
     assert statuses(run)["B02"] == ("SCORED_DEGRADED", ["CHUNK_CORRUPT"])
     assert len(events(run, "reads_resumed")) == 1
 
@@ -241,7 +245,7 @@ def test_G07_a_stop_comes_back_whole_from_a_worker() -> None:
 
 
 def test_a_fault_that_no_one_knows_is_not_waited_for(
-    screen: Campaign, tmp_path: Path, clock: Clock
+    screen: Campaign, memory_path: Path, clock: Clock
 ) -> None:
     plate = open_plate(screen.plates[0].path)
     with (
@@ -251,16 +255,16 @@ def test_a_fault_that_no_one_knows_is_not_waited_for(
         read_pixels(plate, Well.parse("A01"), 0)
     assert as_refusal(caught.value) is None
     assert clock.slept == []
-    shutil.copytree(plate.path, tmp_path / "P01.ome.zarr")
-    (tmp_path / "P01.ome.zarr/zarr.json").write_text("{}")
+    shutil.copytree(plate.path, memory_path / "P01.ome.zarr")
+    (memory_path / "P01.ome.zarr/zarr.json").write_text("{}")
     with pytest.raises(ValueError, match="PLATE_META"):
-        READS.open(tmp_path / "P01.ome.zarr")
+        READS.open(memory_path / "P01.ome.zarr")
 
 
 def test_G18_a_bad_disk_under_the_output_stops_the_run(
-    screen: Campaign, due: dict[str, bytes], tmp_path: Path
+    screen: Campaign, due: dict[str, bytes], memory_path: Path
 ) -> None:
-    ledger, real = tmp_path / "tiny/ledger/P01", os.fsync
+    ledger, real = memory_path / "tiny/ledger/P01", os.fsync
 
     def fails(descriptor: int) -> None:
         if os.readlink(f"/proc/self/fd/{descriptor}") == str(ledger):
@@ -268,6 +272,6 @@ def test_G18_a_bad_disk_under_the_output_stops_the_run(
         real(descriptor)
 
     with mock.patch("os.fsync", fails):
-        told(night(screen, tmp_path), 5, "STORAGE_FAILING", str(ledger))
-    told(night(screen, tmp_path), 0)
-    assert tables(tmp_path / "tiny") == due
+        told(night(screen, memory_path), 5, "STORAGE_FAILING", str(ledger))
+    told(night(screen, memory_path), 0)
+    assert tables(memory_path / "tiny") == due

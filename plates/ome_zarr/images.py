@@ -197,7 +197,7 @@ def _level_doubts(
         try:
             found = _read_layout(store, join(key, path), zarr_format)
         except InputError as error:
-            if error.problems[0].code.startswith("STORE_"):
+            if error.problems[0].code.startswith(("STORE_", "CREDENTIALS_")):
                 raise
             doubts.append(f"level {path!r}: {error.problems[0].found}")
             continue
