@@ -95,6 +95,15 @@ def test_G01_a_line_that_a_full_disk_cut_is_taken_away(
     assert (memory_path / "events.jsonl").read_bytes() == kept
 
 
+def test_G01_an_event_that_finds_no_room_names_its_file(memory_path: Path) -> None:
+    with (
+        FullDisk(9).mounted(),
+        pytest.raises(OSError, match=r"bytes needed, .* bytes free.*events\.jsonl"),
+    ):
+        Events(memory_path).write("well_started", well="A01")
+    assert (memory_path / "events.jsonl").stat().st_size == 9
+
+
 def test_G01_used_up_inodes_are_named(memory_path: Path) -> None:
     state = SimpleNamespace(f_bavail=9, f_frsize=512, f_files=100, f_favail=0)
     with mock.patch("os.statvfs", return_value=state):

@@ -11,14 +11,21 @@ from unittest import mock
 import pytest
 
 from plates.campaign import Campaign
-from plates.problems import Problem
+from plates.problems import FieldError, Problem
 from plates.store import open_plate
 from plates.store_metadata import LEVEL, SHARD
 from plates.wells import Well
 from screen.breaker import LEAST, WINDOW_S, Breaker
 from screen.errors import Refusal, as_refusal
 from screen.field_pixels import read_pixels
-from screen.steady_reads import PATIENCE_S, PAUSE_S, READS, RETRIES
+from screen.steady_reads import (
+    PATIENCE_S,
+    PAUSE_S,
+    READS,
+    RETRIES,
+    StorageError,
+    _read,
+)
 from tests.catalogue import told
 from tests.storage_faults import (
     READ,
@@ -172,6 +179,20 @@ def test_G07_a_plate_that_vanishes_is_waited_for(
     assert tables(memory_path / "tiny") == due
     assert clock.slept[1:] == [PAUSE_S] * 2
     assert events(memory_path / "tiny", "reads_paused")[0]["code"] == "MOUNT_GONE"
+
+
+def test_G07_a_root_that_cannot_even_be_looked_at_is_gone(
+    screen: Campaign, memory_path: Path
+) -> None:
+    plate = open_plate(screen.plates[0].path)
+    bad = FieldError(Problem("CHUNK_MISSING", "P01", "no file", "why", "remedy"))
+    dead = OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+    with (
+        mock.patch(READ, side_effect=bad),
+        mock.patch("pathlib.Path.exists", side_effect=dead),
+        pytest.raises(StorageError, match=r"MOUNT_GONE .*P01"),
+    ):
+        _read(plate, Well.parse("A01"), 0)
 
 
 def test_G07_reads_that_fail_alike_are_the_storage(
