@@ -86,7 +86,7 @@ def test_F01_a_dead_worker_costs_its_uncommitted_wells_one_try(
     assert table_bytes(night.run) == whole
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_F01_a_worker_killed_from_outside_changes_no_byte(
     night: Night, whole: dict[str, bytes]
 ) -> None:
@@ -302,8 +302,8 @@ from screen.__main__ import _listen
 if sys.argv[1] == "nohup":
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 _listen()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print("first", flush=True)
