@@ -156,7 +156,7 @@ class JaxScorer:
             preprocessing=preprocessing_of(self.model.spec),
         )
         none = np.zeros((minibatch, 2), np.float32), np.zeros(minibatch, bool)
-        jax.block_until_ready(score(image, *jax.device_put(none)))
+        jax.device_get(score(image, *jax.device_put(none)))  # waits: it may not fit
         return score
 
     @property

@@ -22,7 +22,7 @@ from screen.workers import ScorerSource, write_stacks
 from tests.catalogue import Ended
 from tests.tiny_screen import NumpySource, make_model
 
-HANG = TimeoutError("hangs")
+HANG: BaseException = TimeoutError("hangs")
 
 
 @dataclass

@@ -142,7 +142,8 @@ def test_F04_then_the_workers_are_restarted_once_and_then_it_is_exit_5(
     restart = workers.log.index(("restart", None))
     assert workers.log[restart + 1] == workers.log[0]
     assert table_bytes(night.run) == whole
-    workers = FakeWorkers({BAD: 2 * [DeviceFull(FULL)]})
+    twice: list[BaseException] = [DeviceFull(FULL), DeviceFull(FULL)]
+    workers = FakeWorkers({BAD: twice})
     ended = night.score("ledger.new_run=true", workers=workers)
     told(ended, 5, "DEVICE_FULL")
     told(night.score(), 0)
