@@ -60,7 +60,8 @@ def run(settings: ScoreVerb) -> Outcome:
 
     Raises Refusal or InputError before any compute when the inputs do not fit.
     """
-    from screen.scoring import ModelScorer, check_networks
+    from screen.model_networks import check_networks
+    from screen.scoring import ModelScorer
 
     campaign = Campaign.open(Path(settings.campaign))
     model = load_model(Path(settings.model))

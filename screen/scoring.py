@@ -17,13 +17,8 @@ from screen.cell_centres import Centres, padded
 from screen.device_faults import fitting, once_more
 from screen.devices import device_for
 from screen.illumination import Gain
-from screen.models import (
-    Model,
-    ModelSpec,
-    check_fit,
-    load_model,
-    restore_network,
-)
+from screen.model_networks import load_networks
+from screen.models import Model, ModelSpec, load_model
 from screen.once import Once
 
 if TYPE_CHECKING:
@@ -273,44 +268,3 @@ def preprocessing_of(spec: ModelSpec) -> Preprocessing | None:
     from kernels.preprocessing import Preprocessing
 
     return Preprocessing.from_dict(spec.preprocessing) if spec.preprocessing else None
-
-
-def check_networks(model: Model) -> None:
-    """Raise InputError (MODEL_INVALID) when weights do not fit their network; nothing
-    is computed, no device is touched."""
-    from flax import nnx
-
-    for network in model.spec.networks:
-        blank = nnx.eval_shape(lambda: _blank(model.spec))
-        check_fit(blank, model.weights[network.name])
-
-
-def load_networks(
-    model: Model,
-) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
-    """Every network of a model, built and filled, ready to be compiled."""
-    from flax import nnx
-
-    loaded = {}
-    for network in model.spec.networks:
-        blank = nnx.eval_shape(lambda: _blank(model.spec))
-        module = restore_network(blank, model.weights[network.name])
-        module.eval()
-        loaded[network.name] = nnx.split(module)
-    return loaded
-
-
-def _blank(spec: ModelSpec) -> nnx.Module:
-    import jax
-
-    from kernels.networks import build
-    from kernels.networks.heads import HeadSpec
-
-    return build(
-        spec.architecture,
-        len(spec.channels),
-        spec.crop_px,
-        key=jax.random.key(0),
-        n_out=HeadSpec(**spec.head).n_out,
-        width=spec.width,
-    )

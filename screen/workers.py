@@ -96,6 +96,9 @@ class DaskWorkers:
             raise WorkerDied(address, of_memory=self._of_memory(address)) from None
         except NoWorkerError:
             raise workers_gone(f"none for {self.patience}") from None
+        finally:
+            # Kept any longer, the death of its worker would make Dask compute it again.
+            handle.release()
         return done
 
     def _of_memory(self, address: str) -> bool:
