@@ -22,6 +22,7 @@ from plates.store_plate import Plate as Plate
 from plates.store_stream import FieldStream as FieldStream
 from plates.store_views import as_stack as as_stack
 from plates.store_views import plate_sha256 as plate_sha256
+from plates.store_views import well_sha256 as well_sha256
 from plates.store_writer import FieldWriter as FieldWriter
 from plates.store_writer import create_plate as create_plate
 from plates.store_writer import finish_plate as finish_plate

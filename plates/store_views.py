@@ -71,6 +71,26 @@ def plate_sha256(plate: Plate) -> str:
     return digest.hexdigest()
 
 
+def well_sha256(plate: Plate, well: Well) -> str:
+    """Fingerprint of one well: its shards, what was left out of it, and the layout of
+    the plate's fields; other wells may come, change or go."""
+    if not plate.is_own:
+        from plates.ome_zarr.direct import OtherPlate, other_sha256
+
+        assert isinstance(plate, OtherPlate)
+        return other_sha256(plate, well)
+    spec = plate.spec
+    layout = [spec.n_fields, *spec.channels, spec.pixel_size_um, *spec.field_shape]
+    digest = hashlib.sha256(strict_json([*layout, spec.dtype]).encode())
+    digest.update(plate.array_json)
+    omitted = [row for row in _omitted_rows(plate) if row[0] == str(well)]
+    digest.update(strict_json(omitted).encode())
+    for field in plate.fields(well):
+        digest.update(f"\n{field} ".encode())
+        digest.update(_shard_digest(plate, well, field))
+    return digest.hexdigest()
+
+
 def _omitted_rows(plate: Plate) -> list[tuple[str, int, str]]:
     items = sorted(plate.omitted.items())
     return [(str(well), field, problem.code) for (well, field), problem in items]

@@ -12,6 +12,8 @@ from screen.command_line import Command, parse, unknown_verb
 from screen.errors import Outcome, Refusal, Terminated, printable, rendered, worst
 from screen.settings import VERBS
 
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the words say and return the exit code; the worst of a sweep's jobs."""
@@ -111,13 +113,25 @@ def _complain(text: str) -> None:
 
 
 def _listen() -> None:
-    """Turn SIGTERM and SIGHUP into an orderly stop, as Ctrl-C is one."""
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _terminated)
+    """Turn the first Ctrl-C, SIGTERM or SIGHUP into an orderly stop, the second into an
+    end at once. One that is ignored, as nohup asks, stays ignored."""
+    for name in _STOPS:
+        if signal.getsignal(name) != signal.SIG_IGN:
+            signal.signal(name, _stop)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
+    for name in _STOPS:
+        if signal.getsignal(name) == _stop:
+            signal.signal(name, _end_at_once)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise Terminated(signal.Signals(number).name)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:
+    # Workers end with the pipe to their parent; a commit is whole or absent anyway.
+    os._exit(130 if number == signal.SIGINT else 143)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from screen.field_pixels import (
     refuse_nonfinite,
 )
 from screen.illumination import Gain
+from screen.inputs import well_input
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
 from screen.steady_reads import READS
@@ -160,6 +161,7 @@ def score_well(
     """Stream one well field by field into its record."""
     well, found = Well.parse(task.well), _Fields()
     expected = plate.spec.n_fields
+    source = well_input(plate, well, block.illumination, block.centres)
     for index in range(expected):
         _score_field(plate, well, index, task, scorer, block, found)
     status, codes = _status(found, expected, block.min_fields_share, task.networks)
@@ -169,6 +171,7 @@ def score_well(
         "status": status,
         "codes": codes,
         "fingerprint": block.fingerprint,
+        "input": source,
         "networks": list(task.networks),
         "channels": list(scorer.channels),
         "n_fields_expected": expected,
@@ -232,7 +235,7 @@ def _status(
 ) -> tuple[str, list[str]]:
     codes = sorted({code for entry in found.entries for code in entry["codes"]})
     used = len(found.scores)
-    if used == 0 or used < min_share * expected:
+    if used == 0 or used < min_share * expected or "SCORE_NONFINITE" in codes:
         return "QUARANTINED", codes
     if sum(len(scores.y) for _, scores in found.scores) == 0:
         return "NO_CELLS", sorted({*codes, "NO_CELLS"})

@@ -1,33 +1,34 @@
-"""Where blocks run: in a plain loop, on one local worker, or on a given scheduler."""
+"""Where blocks run: in a plain loop, on local workers, or on a given scheduler."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections import deque
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from screen.blocks import (
-    Block,
-    FieldScorer,
-    WellDone,
-    commit,
-    done_of,
-    score_block,
+from screen.blocks import Block, WellDone, score_block
+from screen.device_faults import (
+    DeviceFull,
+    DeviceLost,
+    MinibatchTooLarge,
+    device_refusal,
 )
-from screen.codes import CODES
-from screen.errors import Refusal, refusal
-from screen.events import Events
-from screen.ledger import Ledger
-from screen.records import Cells, WellRecord
+from screen.errors import refusal
+from screen.gpus import NO_PREALLOCATION, usable_gpus
+from screen.stream import Stream
+from screen.watchdog import Watchdog
+from screen.worker_versions import check_versions
+from screen.workers import DaskWorkers, ScorerSource
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 # Dask's nanny sets a trim threshold of 65536, which makes XLA and Zarr page-fault on
 # every large buffer. To set any of the two ends glibc's own tuning of both, so both are
@@ -38,20 +39,20 @@ _MALLOC = {
 }
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NO_WORKERS = "120 s"
-MAX_DEATHS = 2
-
-ScorerSource = Callable[[], FieldScorer]
+_QUIET_S = 10.0
 
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """How to run: ``kind`` inline, local or address; ``in_flight`` bounds memory."""
+    """How to run: ``kind`` inline, local, gpu or address; ``in_flight`` bounds memory;
+    nothing may be committed for ``patience_s`` at most."""
 
     kind: str
     threads: int = 2
     workers: int = 1
     address: str = ""
     in_flight: int = 0
+    patience_s: float = 600.0
 
     @property
     def window(self) -> int:
@@ -62,92 +63,67 @@ class ClusterPlan:
 def run_blocks(
     blocks: Sequence[Block], source: ScorerSource, plan: ClusterPlan
 ) -> Iterator[list[WellDone]]:
-    """Score every block and give each one's results as it ends, in any order."""
-    if plan.kind == "inline":
-        scorer = source()
-        for block in blocks:
-            yield score_block(block, scorer)
-        return
-    with _client(plan) as client:
-        yield from _stream(client, blocks, source, plan.window)
+    """Score every block and give each one's results as it ends, in any order.
+
+    Raises Refusal when the workers or the device cannot go on.
+    """
+    with _first_word() as end_of_silence:
+        for results in _results(blocks, source, plan):
+            end_of_silence()
+            yield results
 
 
-def _stream(
-    client: Client, blocks: Sequence[Block], source: ScorerSource, window: int
+def _results(
+    blocks: Sequence[Block], source: ScorerSource, plan: ClusterPlan
 ) -> Iterator[list[WellDone]]:
-    """A bounded window of futures: submit, wait for the first, give it, submit the
-    next. Blocks of a dead worker come back as blocks of one, and run alone."""
-    from distributed import wait
-    from distributed.scheduler import KilledWorker, NoWorkerError
+    if plan.kind == "inline":
+        yield from _inline(blocks, source)
+        return
+    gpus = usable_gpus() if plan.kind == "gpu" else ()
+    plan = replace(plan, workers=len(gpus)) if gpus else plan
+    with _client(plan) as client:
+        if gpus:
+            from screen.pinned_devices import PinnedDevices
 
-    waiting, alone = deque(blocks), deque[Block]()
-    running: dict[Future[list[WellDone]], Block] = {}
-    while waiting or alone or running:
-        limit = window if waiting or not alone else 1
-        queue = waiting or alone
-        while queue and len(running) < limit:
-            block = queue.popleft()
-            running[client.submit(_on_worker, block, source, pure=False)] = block
-        ended, _ = wait(list(running), return_when="FIRST_COMPLETED")
-        for future in ended:
-            block = running.pop(future)
-            try:
-                yield future.result()
-            except KilledWorker:
-                again, ended_wells = after_death(block)
-                alone.extend(again)
-                yield ended_wells
-            except NoWorkerError:
-                raise _workers_gone() from None
+            client.register_plugin(PinnedDevices([gpu.uuid for gpu in gpus]))
+        if plan.kind == "address":
+            check_versions(client)
+        workers = DaskWorkers(client, source, _NO_WORKERS)
+        watch = Watchdog(plan.patience_s)
+        yield from Stream(blocks, workers, plan.window, watch).run()
 
 
-def _workers_gone() -> Refusal:
-    code = CODES["WORKERS_GONE"]
-    found = f"none for {_NO_WORKERS}"
-    return refusal("WORKERS_GONE", "cluster", found, code.meaning, code.remedy)
+def _inline(blocks: Sequence[Block], source: ScorerSource) -> Iterator[list[WellDone]]:
+    scorer = source()
+    for block in blocks:
+        try:
+            results = score_block(block, scorer)
+        except (DeviceFull, DeviceLost, MinibatchTooLarge) as error:
+            raise device_refusal(error) from error
+        yield results
 
 
-def after_death(block: Block) -> tuple[list[Block], list[WellDone]]:
-    """What to do when the worker of ``block`` died: its uncommitted wells as blocks of
-    one, or, at the second death of a well alone, its quarantine. Also what is done."""
-    ledger, events = Ledger(block.run), Events(block.run)
-    committed = [r for t in block.wells if (r := ledger.record(block.plate, t.well))]
-    done = [done_of(record) for record in committed]
-    wells = {record.well for record in committed}
-    left = [task for task in block.wells if task.well not in wells]
-    names = [task.well for task in left]
-    events.write("worker_died", plate=block.plate, wells=names, attempt=block.attempt)
-    if len(block.wells) == 1 and block.attempt > MAX_DEATHS:
-        lost = [unscored(block, w, "QUARANTINED", "WORKER_KILLED") for w in names]
-        return [], [*done, *(commit(ledger, events, record) for record in lost)]
-    again = [replace(block, wells=(t,), attempt=block.attempt + 1) for t in left]
-    return again, done
+@contextmanager
+def _first_word(after_s: float = _QUIET_S) -> Iterator[Callable[[], None]]:
+    """Says on stderr why nothing is to be seen, when nothing is for ``after_s``."""
+    timer = threading.Timer(after_s, _say_why)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield timer.cancel
+    finally:
+        timer.cancel()
 
 
-def unscored(block: Block, well: str, status: str, code: str) -> WellRecord:
-    """The record of a well that got no scores, with the reason code."""
-    header: dict[str, Any] = {
-        "plate": block.plate,
-        "well": well,
-        "status": status,
-        "codes": [code],
-        "fingerprint": block.fingerprint,
-        "networks": [],
-        "n_fields_expected": 0,
-        "fields": [],
-        "profile": None,
-        "embedding": {},
-    }
-    return WellRecord(header, Cells.empty())
-
-
-def _on_worker(block: Block, source: ScorerSource) -> list[WellDone]:
-    return score_block(block, source())
+def _say_why() -> None:
+    text = "no task has ended yet: each worker first compiles for the first field of a shape"
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def _client(plan: ClusterPlan) -> Iterator[Client]:
     os.environ.update(_MALLOC)
+    given = _MALLOC | NO_PREALLOCATION
     import dask
     from distributed import Client, LocalCluster
 
@@ -158,7 +134,7 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
         "distributed.scheduler.allowed-failures": 0,
         # A worker that cannot even start would else be waited for without an end.
         "distributed.scheduler.no-workers-timeout": _NO_WORKERS,
-        **{f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in _MALLOC.items()},
+        **{f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in given.items()},
         "distributed.admin.large-graph-warning-threshold": "100MB",
     }
     with ExitStack() as stack:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from screen.compute_codes import COMPUTE_CODES
 from screen.curve_codes import CURVE_CODES
 from screen.learning_codes import LEARNING_CODES
 from screen.normalizer_codes import NORMALIZER_CODES
@@ -268,20 +269,17 @@ COUNT_MAY_EXPLAIN | WARN | COMPLETE | against vehicle wells of the same cell num
 POSITION_MAY_EXPLAIN | WARN | COMPLETE | the compound lies in the same wells on all plates, and vehicle wells stray by place as far | lay its replicates out elsewhere
 TOXIC_AT_HIGHER_DOSE | WARN | COMPLETE | a higher dose of the compound kills | prefer the lower dose
 LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
-SCORE_NONFINITE | Q-well | PARTIAL | the network gave no number | report it
-WORKER_KILLED | Q-well | PARTIAL | the well ended its worker twice | quarantine.retry=true
-NONDETERMINISM | WARN | PARTIAL | two scores of one well differ | report it
 DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
 STORAGE_FAILING | STOP | RESOURCES | the disk or server fails: no fault of single images | check disk, mount and network, run again with quarantine.retry=true
 CREDENTIALS_EXPIRED | STOP | RESOURCES | the right to read the storage ran out | log in anew, run the same command again
 MOUNT_GONE | STOP | RESOURCES | an input folder went away in mid-run | bring it back, run the same command again
 TOO_MANY_FILES | STOP | RESOURCES | too many files are open | raise ulimit -n
-WORKERS_GONE | STOP | RESOURCES | no worker is left to compute | run the same command again
 QUARANTINE_SHARE | STOP | QUARANTINE | too many wells are quarantined | look at the codes, raise quarantine.max_share
 """
 
 _ROWS = "\n".join(
-    text.strip() for text in (_TABLE, CURVE_CODES, LEARNING_CODES, NORMALIZER_CODES)
+    text.strip()
+    for text in (_TABLE, COMPUTE_CODES, CURVE_CODES, LEARNING_CODES, NORMALIZER_CODES)
 ).splitlines()
 CODES: dict[str, Code] = dict(map(_row, _ROWS))

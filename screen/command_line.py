@@ -32,12 +32,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Command:
-    """A checked command: its verb, what was asked for, and one job or a sweep of jobs."""
+    """A checked command: its verb, what was asked for, and one job or a sweep of jobs;
+    ``words`` are the user's own."""
 
     verb: str
     flags: frozenset[str]
     jobs: tuple[Job, ...]
     swept: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass
@@ -71,7 +73,8 @@ def parse(verb: str, arguments: Sequence[str]) -> Command:
     _require(reading)
     if reading.problems:
         raise Refusal(reading.problems)
-    return Command(verb, flags, tuple(_jobs(reading)), _swept(reading))
+    jobs, swept = tuple(_jobs(reading)), _swept(reading)
+    return Command(verb, flags, jobs, swept, tuple(arguments))
 
 
 def unknown_verb(verb: str) -> Problem:

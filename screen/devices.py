@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from plates.problems import InputError, Problem
 
@@ -46,9 +49,30 @@ def device_for(kind: str) -> Device:
             )
         ) from error
     jax.config.update("jax_default_device", found)  # type: ignore[no-untyped-call]
+    if found.platform == "gpu":
+        keep_compilations()
     if found.platform == "cpu":
         return Device("cpu", f"{_n_cores()} cores")
     return Device(str(found.platform), str(found.device_kind))
+
+
+def keep_compilations() -> Path | None:
+    """Let JAX keep what it compiles in the user's own cache folder; None: it may not.
+
+    What lies there is run, so the folder must be the user's and closed to all others.
+    """
+    import jax
+
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "senoscreen" / "xla"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not is_own or found.st_mode & 0o077:
+        print(f"{folder} is open to others: compilations are not kept", file=sys.stderr)
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(folder))  # type: ignore[no-untyped-call]
+    return folder
 
 
 def _n_cores() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from screen.cell_centres import CentreSource
 from screen.durable import fsync_folder
 from screen.errors import refusal
 from screen.illumination import Gain
+from screen.inputs import input_sha256
 from screen.models import Model
 from screen.provenance import write_json
 from screen.settings import ScoreVerb
 
 # Raised by hand whenever the same pixels, model and settings give other numbers.
 SCORE_VERSION = 2
-_LIBRARIES = ("jax", "jaxlib", "zarr", "numcodecs")
+LIBRARIES = ("jax", "jaxlib", "zarr", "numcodecs")
 FILE = "fingerprint.json"
 
 
@@ -42,22 +43,15 @@ def score_fingerprint(
         "model": model.sha256,
         "minibatch": settings.minibatch,
         "min_fields_share": settings.min_fields_share,
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": {name: version(name) for name in LIBRARIES},
         "device": device_kind(),
         "plates": {
-            p.plate: _input_sha256(p, gains.get(p.plate), sources.get(p.plate))
+            p.plate: input_sha256(
+                plate_sha256(p), gains.get(p.plate), sources.get(p.plate)
+            )
             for p in plates
         },
     }
-
-
-def _input_sha256(plate: Plate, gain: Gain | None, source: CentreSource | None) -> str:
-    pixels = plate_sha256(plate)
-    light = b"" if gain is None else gain.astype("<f4").tobytes()
-    cells = b"" if source is None else f"centres {source.identity}".encode()
-    if not light + cells:
-        return pixels
-    return hashlib.sha256(pixels.encode() + light + cells).hexdigest()
 
 
 def device_kind() -> str:
@@ -66,11 +60,11 @@ def device_kind() -> str:
 
     (device,) = jax.numpy.zeros(()).devices()
     kind = str(device.device_kind)
-    return f"{kind} {_vector_set()}" if device.platform == "cpu" else kind
+    return f"{kind} {vector_set()}" if device.platform == "cpu" else kind
 
 
-def _vector_set() -> str:
-    """XLA compiles for the widest one, and each rounds sums in its own way."""
+def vector_set() -> str:
+    """The CPU's widest vector set, such as ``avx2``: XLA compiles for the widest one, and each rounds sums in its own way."""
     try:
         flags = Path("/proc/cpuinfo").read_text().split()
     except OSError:
@@ -79,12 +73,20 @@ def _vector_set() -> str:
     return widest or os.uname().machine
 
 
-def keep_fingerprint(run: Path, facts: dict[str, Any], *, new_run: bool) -> str:
+def keep_fingerprint(
+    run: Path,
+    facts: dict[str, Any],
+    forget: Callable[[list[str]], None],
+    *,
+    new_run: bool,
+) -> str:
     """Store the facts with a new run, or hold a resumed one to them.
 
-    Returns their sha256. A plate added later joins; any other change raises Refusal
-    (SCORE_FINGERPRINT) listing what changed, unless ``new_run`` sets the old ledger
-    and cells aside first.
+    Returns their sha256. A plate added later joins. Plates whose pixels changed are
+    handed to ``forget``, which takes stale records away before the new facts are kept:
+    a kill between the two does it again. Any other change raises Refusal
+    (SCORE_FINGERPRINT) listing what changed, unless ``new_run`` sets the old ledger and
+    cells aside first.
     """
     path = run / FILE
     if path.exists():
@@ -101,6 +103,7 @@ def keep_fingerprint(run: Path, facts: dict[str, Any], *, new_run: bool) -> str:
         if new_run:
             _set_aside(run)
         else:
+            forget(_changed_plates(old, facts))
             facts = {**facts, "plates": {**old["plates"], **facts["plates"]}}
     write_json(path, facts)
     return digest(facts)
@@ -113,18 +116,18 @@ def digest(facts: dict[str, Any]) -> str:
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What differs, each as ``name: old -> new``; plates only where both have them."""
-    found = [
+    """What differs beside the plates, each as ``name: old -> new``."""
+    return [
         f"{k}: {_short(old.get(k))} -> {_short(new.get(k))}"
         for k in sorted({*old, *new} - {"plates"})
         if old.get(k) != new.get(k)
     ]
+
+
+def _changed_plates(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The plates whose pixels, light or centres are others than the run's own."""
     before, now = old.get("plates", {}), new["plates"]
-    return found + [
-        f"pixels of plate {p}: {_short(before[p])} -> {_short(now[p])}"
-        for p in sorted(before.keys() & now.keys())
-        if before[p] != now[p]
-    ]
+    return [p for p in sorted(before.keys() & now.keys()) if before[p] != now[p]]
 
 
 def _short(value: object) -> str:

@@ -164,24 +164,6 @@ class AnchorsSettings:
 
 
 @dataclass
-class ClusterSettings:
-    """Where the blocks of wells are computed."""
-
-    kind: str = key(
-        "local",
-        "local worker process, inline in this process, or an existing scheduler",
-        choices=("local", "inline", "address"),
-    )
-    threads: int = key(2, "threads of a worker", "threads", low=1, high=64)
-    workers: int = key(1, "worker processes", "processes", low=1, high=256)
-    address: str = key("", "scheduler of cluster=address, such as tls://host:8786")
-    block_wells: int = key(8, "wells of one task", "wells", low=1, high=1536)
-    blocks_in_flight: int = key(
-        0, "most tasks handed out at once; 0 = chosen", "blocks", low=0, high=4096
-    )
-
-
-@dataclass
 class LedgerSettings:
     """What to do with well records that are there already."""
 

@@ -3,6 +3,7 @@
 import importlib
 import os
 import platform
+import shlex
 import sys
 import tempfile
 import traceback
@@ -45,12 +46,20 @@ def run_job(command: Command, number: int, job: Job) -> Outcome:
         return outcome
     except KeyboardInterrupt as stop:
         code = 143 if isinstance(stop, Terminated) else 130
-        return Outcome(code, "stopped; run the same command again to go on")
+        return Outcome(
+            code, f"stopped; run the same command again to go on: {again(command)}"
+        )
     except Exception as error:  # the outermost door: nothing may leave as a traceback
         return _failed(error)
     finally:
         if settings is not None:
             _keep_settings(command, job, settings)
+
+
+def again(command: Command) -> str:
+    """What to type to go on: the same words, but not those that begin anew."""
+    kept = [w for w in command.words if not w.startswith("ledger.new_run=")]
+    return redacted_text(shlex.join(["senoscreen", command.verb, *kept]))
 
 
 def closing(command: Command, outcomes: Sequence[Outcome]) -> Outcome | None:

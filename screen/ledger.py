@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plates.campaign import slug
+from screen.doubles import first_wins
 from screen.durable import fsync_folder, make_folder, write_new, write_whole
 from screen.records import Cells, RecordError, WellRecord, decode, encode, header_json
 
 SUFFIX = ".rec"
+_DOUBTED = ".differs"
 _TEMPORARY = ".tmp-"
 _CELL_SCHEMA = pa.schema(
     [
@@ -81,6 +83,8 @@ class Ledger:
             verdict = _against_existing(temporary, final, data)
         finally:
             temporary.unlink(missing_ok=True)
+        if verdict == "differs":
+            (folder / f"{record.well}{_DOUBTED}").touch()
         fsync_folder(folder)
         return verdict
 
@@ -118,12 +122,13 @@ class Ledger:
         Write, fsync, verify, only then unlink the records; killed at any point, the
         next call ends in the same bytes.
         """
-        records = {r.well: r for r in self.open_records(plate)}
-        if not records:
+        found = {r.well: r for r in self.open_records(plate)}
+        doubted = [p.stem for p in self.folder(plate).glob(f"*{_DOUBTED}")]
+        if not found and not doubted:
             return
         old_headers = {h["well"]: h for h in self._compacted(plate)}
+        headers, records = first_wins(old_headers, found, doubted)
         old_cells = self._old_cells(plate, set(records))
-        headers = old_headers | {w: r.header for w, r in records.items()}
         cells = pa.concat_tables(
             [old_cells, *(_cell_table(records[w]) for w in records)]
         )
@@ -134,8 +139,9 @@ class Ledger:
             [wells, [header_json(headers[w]) for w in wells]], schema=_RECORD_SCHEMA
         )
         _publish(table, self.table(plate))
-        for well in records:
-            (self.folder(plate) / f"{well}{SUFFIX}").unlink(missing_ok=True)
+        done = [f"{w}{SUFFIX}" for w in found] + [f"{w}{_DOUBTED}" for w in doubted]
+        for name in done:
+            (self.folder(plate) / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.folder(plate).rmdir()
 

@@ -198,6 +198,29 @@ def network_weights(module: nnx.Module) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
+def check_fit(
+    module: nnx.Module, weights: dict[str, np.ndarray[Any, Any]]
+) -> nnx.State[Any, Any]:
+    """The network's state; raises InputError (MODEL_INVALID) when names or shapes of
+    the weights differ from the architecture's. The network may be abstract."""
+    from flax import nnx
+
+    state = nnx.state(module, nnx.Any(nnx.Param, nnx.BatchStat))
+    expected = {name: tuple(v.shape) for name, v in _by_name(state).items()}
+    found = {name: tuple(w.shape) for name, w in weights.items()}
+    if expected != found:
+        wrong = sorted(set(expected.items()) ^ set(found.items()))[:3]
+        raise _invalid(Path(SPEC_FILE), f"weights do not fit the architecture: {wrong}")
+    return state
+
+
+def _by_name(state: nnx.State[Any, Any]) -> dict[str, Any]:
+    from flax import nnx
+
+    flat = nnx.to_flat_state(state)
+    return {".".join(map(str, path)): variable for path, variable in flat}
+
+
 def restore_network(
     module: nnx.Module, weights: dict[str, np.ndarray[Any, Any]]
 ) -> nnx.Module:
@@ -207,17 +230,8 @@ def restore_network(
     import jax.numpy as jnp
     from flax import nnx
 
-    state = nnx.state(module, nnx.Any(nnx.Param, nnx.BatchStat))
-    flat = {
-        ".".join(map(str, path)): variable
-        for path, variable in nnx.to_flat_state(state)
-    }
-    expected = {name: tuple(v.shape) for name, v in flat.items()}
-    found = {name: tuple(w.shape) for name, w in weights.items()}
-    if expected != found:
-        wrong = sorted(set(expected.items()) ^ set(found.items()))[:3]
-        raise _invalid(Path(SPEC_FILE), f"weights do not fit the architecture: {wrong}")
-    for name, variable in flat.items():
+    state = check_fit(module, weights)
+    for name, variable in _by_name(state).items():
         variable.set_value(jnp.asarray(weights[name]))
     nnx.update(module, state)
     return module

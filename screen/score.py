@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plates.campaign import Campaign
+from plates.problems import Problem
 from plates.store import Plate, open_plate
 from plates.wells import Well
 from screen.blocks import Block, WellDone, WellTask
 from screen.cell_centres import CentreSource, centre_sources
-from screen.cluster import ClusterPlan, ScorerSource, run_blocks, unscored
-from screen.codes import ExitCode
+from screen.cluster import ClusterPlan, run_blocks
+from screen.codes import CODES, ExitCode
+from screen.deaths import unscored
+from screen.devices import Device, device_for
+from screen.doubles import CODE as DOUBLED
 from screen.errors import Outcome, rendered
+from screen.estimate import Estimate
 from screen.events import Events
 from screen.fingerprint import keep_fingerprint, score_fingerprint
+from screen.gpus import NO_PREALLOCATION, busy_gpus
 from screen.illumination import Gain, gains_of
+from screen.inputs import forget_changed
 from screen.ledger import Ledger
 from screen.lock import held
+from screen.memory_check import check_memory
 from screen.models import Model, load_model
+from screen.nonfinite import NonfiniteGuard
 from screen.paths import run_dir
 from screen.preflight import (
     check_inputs,
@@ -34,6 +46,7 @@ from screen.progress import bar
 from screen.provenance import record_outputs
 from screen.settings import ScoreVerb
 from screen.tidying import tidy
+from screen.workers import ScorerSource
 
 
 @dataclass(frozen=True)
@@ -55,18 +68,28 @@ def run(settings: ScoreVerb) -> Outcome:
 
     Raises Refusal or InputError before any compute when the inputs do not fit.
     """
-    from screen.devices import device_for
+    from screen.model_networks import check_networks
     from screen.scoring import ModelScorer
 
     campaign = Campaign.open(Path(settings.campaign))
     model = load_model(Path(settings.model))
+    check_networks(model)
     plates = tuple(open_plate(entry.path) for entry in campaign.plates)
     check_inputs(model.spec, plates, allow_pixel_size=settings.allow_pixel_size)
-    device = device_for(settings.device)
+    device = announced(settings.device)
     folder = str(model.folder.resolve())
     source = ModelScorer(folder, model.sha256, settings.minibatch, settings.device)
     outcome = score_campaign(settings, campaign, plates, model, source)
     return replace(outcome, message=f"{outcome.message}\non {device}")
+
+
+def announced(kind: str) -> Device:
+    """The device that scores, said before the night begins, with who else is on it."""
+    os.environ.update(NO_PREALLOCATION)
+    device = device_for(kind)
+    busy = busy_gpus() if device.platform == "gpu" else []
+    print("\n".join([f"scoring on {device}", *map(str, busy)]), file=sys.stderr)
+    return device
 
 
 def score_campaign(
@@ -82,9 +105,18 @@ def score_campaign(
     centres = centre_sources(model.spec.finder, campaign.root, plates)
     check_writable(run)
     check_names(run, [p.plate for p in plates])
+    _check_memory(settings, plates)
     with held(run, force=settings.lock.break_):
         facts = score_fingerprint(model, plates, settings, gains, centres)
-        fingerprint = keep_fingerprint(run, facts, new_run=settings.ledger.new_run)
+        changed: list[Problem] = []
+
+        def forget(names: list[str]) -> None:
+            stale = [plate for plate in plates if plate.plate in names]
+            changed.extend(forget_changed(run, stale, gains, centres))
+
+        fingerprint = keep_fingerprint(
+            run, facts, forget, new_run=settings.ledger.new_run
+        )
         scoring = Scoring(
             run, campaign, plates, model, settings, fingerprint, gains, centres
         )
@@ -92,10 +124,18 @@ def score_campaign(
         tally = _score_plates(scoring, source)
         inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
         record_outputs(run, "score", settings, inputs=inputs, facts=facts)
-    return _outcome(scoring, tally)
+    return _outcome(scoring, tally, changed)
 
 
-def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
+def _check_memory(settings: ScoreVerb, plates: Sequence[Plate]) -> None:
+    if settings.cluster.kind == "local":
+        from distributed.system import MEMORY_LIMIT
+
+        workers, threads = settings.cluster.workers, settings.cluster.threads
+        check_memory(plates, threads, MEMORY_LIMIT // workers)
+
+
+def _score_plates(scoring: Scoring, source: ScorerSource) -> tuple[dict[str, int], int]:
     """Run what is left, compact each plate as it becomes whole; wells by status."""
     events, ledger = Events(scoring.run), Ledger(scoring.run)
     left = {p.plate: _left(scoring, p) for p in scoring.plates}
@@ -104,12 +144,17 @@ def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
     total = sum(map(len, left.values()))
     _check_space(scoring, left)
     events.write("score_started", wells=total, blocks=len(blocks))
+    guard, estimate = _guard(scoring), Estimate(total)
     started = time.monotonic()
     if blocks:
+        print(f"{total} wells in {len(blocks)} tasks", file=sys.stderr, flush=True)
         with bar("scoring", total, "wells") as advance:
             for results in run_blocks(blocks, source, _plan(scoring.settings)):
                 advance(len(results), _place(results, scoring))
                 _close(results, open_wells, ledger)
+                guard.see(results)
+                if (text := estimate.see(len(results))) is not None:
+                    print(text, file=sys.stderr, flush=True)
     for plate in scoring.plates:
         _commit_unscorable(scoring, plate)
         ledger.compact(plate.plate)
@@ -122,6 +167,13 @@ def _check_space(scoring: Scoring, left: Mapping[str, list[str]]) -> None:
     n_wells = sum(map(len, left.values()))
     n_fields = sum(len(left[p.plate]) * p.spec.n_fields for p in scoring.plates)
     check_space(scoring.run, output_bytes(scoring.model.spec, n_wells, n_fields))
+
+
+def _guard(scoring: Scoring) -> NonfiniteGuard:
+    n_wells = {p.plate: len(_expected(scoring, p)[0]) for p in scoring.plates}
+    model = {"folder": str(scoring.model.folder), "sha256": scoring.model.sha256}
+    facts = {"campaign": str(scoring.campaign.root), "model": model}
+    return NonfiniteGuard(scoring.run, n_wells, **facts, settings=scoring.settings)
 
 
 def _place(results: list[WellDone], scoring: Scoring) -> str:
@@ -143,7 +195,9 @@ def _close(
 
 def _plan(settings: ScoreVerb) -> ClusterPlan:
     c = settings.cluster
-    return ClusterPlan(c.kind, c.threads, c.workers, c.address, c.blocks_in_flight)
+    return ClusterPlan(
+        c.kind, c.threads, c.workers, c.address, c.blocks_in_flight, c.patience_s
+    )
 
 
 def _expected(scoring: Scoring, plate: Plate) -> tuple[list[str], list[str], list[str]]:
@@ -216,23 +270,36 @@ def _commit_unscorable(scoring: Scoring, plate: Plate) -> None:
         ledger.commit(unscored(block, well, status, code))
 
 
-def _tally(scoring: Scoring) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _tally(scoring: Scoring) -> tuple[dict[str, int], int]:
+    """Wells by status, and how many were scored twice with two results."""
+    counts: Counter[str] = Counter()
+    doubled = 0
     for plate in scoring.plates:
-        for header in Ledger(scoring.run).headers(plate.plate):
-            counts[header["status"]] = counts.get(header["status"], 0) + 1
-    return dict(sorted(counts.items()))
+        headers = Ledger(scoring.run).headers(plate.plate)
+        counts.update(header["status"] for header in headers)
+        doubled += sum(DOUBLED in header["codes"] for header in headers)
+    return dict(sorted(counts.items())), doubled
 
 
-def _outcome(scoring: Scoring, tally: dict[str, int]) -> Outcome:
+def _outcome(
+    scoring: Scoring, found: tuple[dict[str, int], int], changed: Sequence[Problem]
+) -> Outcome:
+    tally, doubled = found
     total, lost = sum(tally.values()), tally.get("QUARANTINED", 0)
     listed = ", ".join(f"{n} {status}" for status, n in tally.items())
     message = f"{total} wells of {len(scoring.plates)} plates: {listed}"
     channels = scoring.model.spec.channels
     dark = [p for plate in scoring.plates if (p := dark_plate(plate, channels))]
-    doubts = rendered([*(w for p in scoring.plates for w in p.warnings), *dark])
+    doubles = [_doubled(scoring.run, doubled)] if doubled else []
+    warnings = [w for p in scoring.plates for w in p.warnings]
+    doubts = rendered([*warnings, *dark, *changed, *doubles])
     message = "\n".join([message, *doubts.splitlines()])
     if lost > scoring.settings.quarantine.max_share * total:
         return Outcome(ExitCode.QUARANTINE, message, (scoring.run,))
-    code = ExitCode.PARTIAL if lost else ExitCode.COMPLETE
+    code = ExitCode.PARTIAL if lost or doubled else ExitCode.COMPLETE
     return Outcome(code, message, (scoring.run,))
+
+
+def _doubled(run: Path, n: int) -> Problem:
+    code, found = CODES[DOUBLED], f"{n} wells, of which the first score stays"
+    return Problem(DOUBLED, str(run), found, code.meaning, code.remedy)

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from plates.problems import InputError, Problem
 from screen.blocks import FieldScores
 from screen.cell_centres import Centres, padded
+from screen.device_faults import fitting, once_more
 from screen.devices import device_for
 from screen.illumination import Gain
-from screen.models import Model, ModelSpec, load_model, restore_network
+from screen.model_networks import load_networks
+from screen.models import Model, ModelSpec, load_model
 from screen.once import Once
 
 if TYPE_CHECKING:
@@ -127,6 +129,14 @@ class JaxScorer:
         return scorer
 
     def _new_scorer(self, networks: tuple[str, ...], image: Image) -> Scorer:
+        """Compiled and tried once; the size of the micro-batch stays as it is."""
+        return fitting(
+            lambda size: self._tried_scorer(networks, image, size), self.minibatch
+        )
+
+    def _tried_scorer(
+        self, networks: tuple[str, ...], image: Image, minibatch: int
+    ) -> Scorer:
         import jax
 
         from kernels.scorer import make_scorer
@@ -136,12 +146,12 @@ class JaxScorer:
             [self._networks[name] for name in networks],
             crop_px=finder.crop_px,
             bin=finder.bin,
-            minibatch=self.minibatch,
+            minibatch=minibatch,
             window=self.model.spec.window,
             preprocessing=preprocessing_of(self.model.spec),
         )
-        none = np.zeros((self.minibatch, 2), np.float32), np.zeros(self.minibatch, bool)
-        score(image, *jax.device_put(none))
+        none = np.zeros((minibatch, 2), np.float32), np.zeros(minibatch, bool)
+        jax.device_get(score(image, *jax.device_put(none)))  # waits: it may not fit
         return score
 
     @property
@@ -170,7 +180,20 @@ class JaxScorer:
     ) -> FieldScores:
         """Find and score the cells of one field [c y x], channels in model order;
         ``illumination`` is the plate's gain, where its light counts as uneven;
-        ``centres`` [n 2] are the cells of a model that does not look for them."""
+        ``centres`` [n 2] are the cells of a model that does not look for them.
+
+        Raises MinibatchTooLarge at a first field that does not fit the device, later
+        DeviceFull, and DeviceLost.
+        """
+        return once_more(lambda: self._scored(pixels, networks, illumination, centres))
+
+    def _scored(
+        self,
+        pixels: NDArray[Any],
+        networks: Sequence[str],
+        illumination: Gain | None,
+        centres: Centres | None,
+    ) -> FieldScores:
         import jax
 
         found = self._found(pixels, illumination, centres)
@@ -245,33 +268,3 @@ def preprocessing_of(spec: ModelSpec) -> Preprocessing | None:
     from kernels.preprocessing import Preprocessing
 
     return Preprocessing.from_dict(spec.preprocessing) if spec.preprocessing else None
-
-
-def load_networks(
-    model: Model,
-) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
-    """Every network of a model, built and filled, ready to be compiled."""
-    import jax
-    from flax import nnx
-
-    from kernels.networks import build
-    from kernels.networks.heads import HeadSpec
-
-    spec, loaded = model.spec, {}
-    head = HeadSpec(**spec.head)
-
-    def blank() -> nnx.Module:
-        return build(
-            spec.architecture,
-            len(spec.channels),
-            spec.crop_px,
-            key=jax.random.key(0),
-            n_out=head.n_out,
-            width=spec.width,
-        )
-
-    for network in spec.networks:
-        module = restore_network(nnx.eval_shape(blank), model.weights[network.name])
-        module.eval()
-        loaded[network.name] = nnx.split(module)
-    return loaded

@@ -5,6 +5,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from screen.cluster_settings import ClusterSettings as ClusterSettings
 from screen.curve_settings import CurveSettings as CurveSettings
 from screen.decision_settings import DecisionSettings as DecisionSettings
 from screen.evaluation_groups import EvaluationSettings as EvaluationSettings
@@ -16,7 +17,6 @@ from screen.groups import DEVICE_HELP, DEVICES, key, light_module, part, settabl
 from screen.groups import REQUIRED as REQUIRED
 from screen.groups import AnchorSettings as AnchorSettings
 from screen.groups import AnchorsSettings as AnchorsSettings
-from screen.groups import ClusterSettings as ClusterSettings
 from screen.groups import LedgerSettings as LedgerSettings
 from screen.groups import LockSettings as LockSettings
 from screen.groups import NetworkSettings as NetworkSettings

@@ -10,7 +10,7 @@ from screen.codes_page import PAGE, page
 
 ROOT = Path(__file__).parents[1]
 OUTCOMES = {"REFUSE", "HOLD", "Q-plate", "Q-well", "Q-field", "WARN", "STOP"}
-SPAN = {"A": 30, "B": 23, "C": 25, "D": 19, "G": 18}
+SPAN = {"A": 30, "B": 23, "C": 25, "D": 19, "F": 19, "G": 18}
 
 
 @pytest.mark.parametrize(("name", "code"), CODES.items(), ids=CODES)

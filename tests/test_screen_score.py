@@ -16,8 +16,9 @@ from plates.problems import FieldError
 from plates.store import Plate, open_plate
 from plates.store_metadata import LEVEL, SHARD
 from screen.blocks import Block, FieldScores, WellTask
-from screen.cluster import ClusterPlan, after_death, check_address
+from screen.cluster import ClusterPlan, check_address
 from screen.compose import settings_of
+from screen.deaths import after_death
 from screen.errors import Outcome, Refusal
 from screen.field_pixels import refuse_constant
 from screen.ledger import Ledger

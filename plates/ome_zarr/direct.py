@@ -117,17 +117,20 @@ def read_other(plate: OtherPlate, well: Well, field: int) -> np.ndarray[Any, Any
     return np.ascontiguousarray(pixels[:, order])
 
 
-def other_sha256(plate: OtherPlate) -> str:
-    """Fingerprint of a plate: its metadata, and of every chunk file the size and ends.
+def other_sha256(plate: OtherPlate, only: Well | None = None) -> str:
+    """Fingerprint of a plate: its metadata, and of every chunk file the size and ends;
+    with ``only``, of one well's fields alone.
 
     A zip file's own checksums stand for its chunks. What changes in the middle of a file
     and keeps its size is seen only there; NO_PIXEL_CHECKSUM says so.
     """
     store, _ = open_source(plate.path)
-    digest = hashlib.sha256(plate.metadata)
-    for (well, field), problem in sorted(plate.omitted.items(), key=lambda i: i[0]):
+    digest = hashlib.sha256(b"" if only else plate.metadata)
+    omitted = [i for i in plate.omitted.items() if only in (None, i[0][0])]
+    images = [i for i in plate.images.items() if only in (None, i[0][0])]
+    for (well, field), problem in sorted(omitted, key=lambda i: i[0]):
         digest.update(f"\n{well.path}/{field} {problem.code}".encode())
-    for (well, field), key in sorted(plate.images.items()):
+    for (well, field), key in sorted(images):
         digest.update(f"\n{well.path}/{field} ".encode())
         try:
             image = read_image(store, key, plate.zarr_format)

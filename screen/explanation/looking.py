@@ -61,7 +61,7 @@ def looking(model: Model, settings: ExplainVerb) -> Looking:
 
     from kernels.explanation import as_scored, make_answer, make_grad_cam, map_stages
     from kernels.preprocessing import Preprocessing
-    from screen.scoring import load_networks
+    from screen.model_networks import load_networks
 
     loaded = load_networks(model)
     params = {name: state for name, (_, state) in loaded.items()}

@@ -1,0 +1,27 @@
+"""Where a run computes: the group `cluster`."""
+
+from dataclasses import dataclass
+
+from screen.groups import key
+
+
+@dataclass
+class ClusterSettings:
+    """Where the blocks of wells are computed."""
+
+    kind: str = key(
+        "local",
+        "local worker process, inline in this process, a worker for each gpu, or the"
+        " address of an existing scheduler",
+        choices=("local", "inline", "gpu", "address"),
+    )
+    threads: int = key(2, "threads of a worker", "threads", low=1, high=64)
+    workers: int = key(1, "worker processes", "processes", low=1, high=256)
+    address: str = key("", "scheduler of cluster=address, such as tls://host:8786")
+    block_wells: int = key(8, "wells of one task", "wells", low=1, high=1536)
+    blocks_in_flight: int = key(
+        0, "most tasks handed out at once; 0 = chosen", "blocks", low=0, high=4096
+    )
+    patience_s: float = key(
+        600.0, "no well for longer than this restarts the workers", "s", low=1.0
+    )
