@@ -28,6 +28,7 @@ from screen.field_pixels import (
 from screen.illumination import Gain
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
+from screen.stages import begin, lap, taken
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,17 @@ class Block:
 
 @dataclass(frozen=True)
 class WellDone:
-    """What goes back to the client for one well: small values only."""
+    """What goes back to the client for one well: small values only.
+
+    ``seconds`` are those of each stage, where the well was scored now.
+    """
 
     plate: str
     well: str
     status: str
     n_cells: int
     codes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass
@@ -132,7 +137,9 @@ def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
             results.append(done_of(record))
             continue
         events.write("well_started", plate=block.plate, well=task.well)
+        begin()
         record = score_well(plate, task, scorer, block)
+        lap("rest")
         results.append(commit(ledger, events, record))
     return results
 
@@ -140,6 +147,8 @@ def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
 def commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
     """Keep the record for good and tell of it."""
     verdict, done = ledger.commit(record), done_of(record)
+    lap("commit")
+    done = replace(done, seconds=taken())
     if verdict == "differs":
         done = replace(done, codes=(*done.codes, "NONDETERMINISM"))
     events.write("well_committed", **asdict(done), commit=verdict)
@@ -190,15 +199,20 @@ def _score_field(
 ) -> None:
     where = f"{plate.plate}/{well}/f{index}"
     try:
-        pixels = in_order(read_pixels(plate, well, index), plate, scorer.channels)
+        pixels = read_pixels(plate, well, index)
+        lap("decode")
+        pixels = in_order(pixels, plate, scorer.channels)
         refuse_constant(pixels, scorer.channels, where)
+        lap("rest")
         if block.held is not None:
             raise FieldError(replace(block.held, where=where))
         source, place = block.centres, (plate.plate, str(well), index)
         centres, codes = (None, ()) if source is None else source.look(pixels, *place)
+        lap("find")
         scores = scorer(
             pixels, task.networks, illumination=block.illumination, centres=centres
         )
+        lap("score")
         refuse_nonfinite(scores.probability, where)
     except FieldError as error:
         problem = error.problem

@@ -113,6 +113,20 @@ def _of_os_error(error: OSError) -> Refusal | None:
     return None
 
 
+def code_of(error: BaseException) -> ExitCode:
+    """The exit code that a command ends with when this leaves its verb."""
+    if isinstance(error, KeyboardInterrupt):
+        stopped = isinstance(error, Terminated)
+        return ExitCode.TERMINATED if stopped else ExitCode.INTERRUPTED
+    refused = as_refusal(error)
+    if refused is not None:
+        return ExitCode(refused.code)
+    from screen.ledger import IntegrityError  # loads Arrow, which no help text needs
+
+    damaged = isinstance(error, IntegrityError)
+    return ExitCode.INTEGRITY if damaged else ExitCode.INTERNAL
+
+
 def as_refusal(error: BaseException) -> Refusal | None:
     """The refusal that an error means for the person; None is a fault of ours."""
     if isinstance(error, Refusal):

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from plates.problems import FieldError, Problem
 from plates.store import Plate, read_field
 from plates.wells import Well
+from screen.stages import lap
 
 
 def read_pixels(plate: Plate, well: Well, index: int) -> NDArray[Any]:
     """The pixels [c y x] of a field; raises FieldError for a fault of the data, OSError
     when the plate itself is gone."""
     try:
-        return read_field(plate, well, index)
+        return read_field(plate, well, index, told=lap)
     except FieldError:
         # A dead mount makes every field "missing"; that is no fault of the data.
         if not plate.path.exists():

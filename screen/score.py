@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from plates.campaign import Campaign
@@ -14,7 +15,7 @@ from screen.blocks import Block, WellDone, WellTask
 from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, ScorerSource, run_blocks, unscored
 from screen.codes import ExitCode
-from screen.errors import Outcome, rendered
+from screen.errors import Outcome, code_of, rendered
 from screen.events import Events
 from screen.fingerprint import keep_fingerprint, score_fingerprint
 from screen.illumination import Gain, gains_of
@@ -23,9 +24,10 @@ from screen.lock import held
 from screen.models import Model, load_model
 from screen.paths import run_dir
 from screen.preflight import check_inputs, check_writable, dark_plate
-from screen.progress import bar
+from screen.progress import bars
 from screen.provenance import record_outputs
 from screen.settings import ScoreVerb
+from screen.stages import summed, told
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,16 @@ class Scoring:
     fingerprint: str
     gains: Mapping[str, Gain | None]
     centres: Mapping[str, CentreSource | None]
+
+
+@dataclass(frozen=True)
+class TimeSpent:
+    """What this session took: seconds on the clock for ``wells`` wells, and the seconds
+    of each stage in all threads."""
+
+    seconds: float
+    wells: int
+    stages: dict[str, float]
 
 
 def run(settings: ScoreVerb) -> Outcome:
@@ -80,39 +92,56 @@ def score_campaign(
             run, campaign, plates, model, settings, fingerprint, gains, centres
         )
         Ledger(run).sweep()
-        tally = _score_plates(scoring, source)
-        inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
-        record_outputs(run, "score", settings, inputs=inputs, facts=facts)
-    return _outcome(scoring, tally)
+        with _end_told(run):
+            tally, time_spent = _score_plates(scoring, source)
+            inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
+            facts = {**facts, "time": asdict(time_spent)}
+            record_outputs(run, "score", settings, inputs=inputs, facts=facts)
+    return _outcome(scoring, tally, time_spent)
 
 
-def _score_plates(scoring: Scoring, source: ScorerSource) -> dict[str, int]:
+@contextmanager
+def _end_told(run: Path) -> Iterator[None]:
+    """What stops the run stands in its events, with the exit code it leads to."""
+    try:
+        yield
+    except BaseException as error:
+        # The disk that stopped the run may take no event either.
+        with suppress(OSError):
+            why = f"{type(error).__name__}: {error}"[:300]
+            Events(run).write("score_stopped", code=int(code_of(error)), why=why)
+        raise
+
+
+def _score_plates(
+    scoring: Scoring, source: ScorerSource
+) -> tuple[dict[str, int], TimeSpent]:
     """Run what is left, compact each plate as it becomes whole; wells by status."""
     events, ledger = Events(scoring.run), Ledger(scoring.run)
     left = {p.plate: _left(scoring, p) for p in scoring.plates}
     blocks = [block for p in scoring.plates for block in _blocks(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
-    events.write("score_started", wells=total, blocks=len(blocks))
-    started = time.monotonic()
+    expected = {p.plate: sum(map(len, _expected(scoring, p))) for p in scoring.plates}
+    events.write("score_started", wells=total, blocks=len(blocks), plates=expected)
+    started, seconds = time.monotonic(), summed(())
     if blocks:
-        with bar("scoring", total, "wells") as advance:
+        counts = {plate: len(wells) for plate, wells in left.items() if wells}
+        with bars("scoring", counts, "wells") as advance:
             for results in run_blocks(blocks, source, _plan(scoring.settings)):
-                advance(len(results), _place(results, scoring))
+                for done in results:
+                    advance(done.plate, 1)
+                seconds = summed((seconds, *(done.seconds for done in results)))
                 _close(results, open_wells, ledger)
     for plate in scoring.plates:
         _commit_unscorable(scoring, plate)
         ledger.compact(plate.plate)
-    seconds = round(time.monotonic() - started, 3)
-    events.write("score_ended", wells=total, seconds=seconds)
-    return _tally(scoring)
-
-
-def _place(results: list[WellDone], scoring: Scoring) -> str:
-    if not results:
-        return ""
-    names = [p.plate for p in scoring.plates]
-    return f"plate {names.index(results[0].plate) + 1} of {len(names)}"
+    stages = {stage: round(s, 3) for stage, s in seconds.items()}
+    spent = TimeSpent(round(time.monotonic() - started, 3), total, stages)
+    tally = _tally(scoring)
+    code = int(_code(scoring, tally))
+    events.write("score_ended", code=code, **asdict(spent))
+    return tally, spent
 
 
 def _close(
@@ -208,15 +237,29 @@ def _tally(scoring: Scoring) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _outcome(scoring: Scoring, tally: dict[str, int]) -> Outcome:
+def _code(scoring: Scoring, tally: dict[str, int]) -> ExitCode:
     total, lost = sum(tally.values()), tally.get("QUARANTINED", 0)
+    if lost > scoring.settings.quarantine.max_share * total:
+        return ExitCode.QUARANTINE
+    return ExitCode.PARTIAL if lost else ExitCode.COMPLETE
+
+
+def _outcome(scoring: Scoring, tally: dict[str, int], spent: TimeSpent) -> Outcome:
+    total = sum(tally.values())
     listed = ", ".join(f"{n} {status}" for status, n in tally.items())
     message = f"{total} wells of {len(scoring.plates)} plates: {listed}"
     channels = scoring.model.spec.channels
     dark = [p for plate in scoring.plates if (p := dark_plate(plate, channels))]
     doubts = rendered([*(w for p in scoring.plates for w in p.warnings), *dark])
     message = "\n".join([message, *doubts.splitlines()])
-    if lost > scoring.settings.quarantine.max_share * total:
-        return Outcome(ExitCode.QUARANTINE, message, (scoring.run,))
-    code = ExitCode.PARTIAL if lost else ExitCode.COMPLETE
-    return Outcome(code, message, (scoring.run,))
+    code = _code(scoring, tally)
+    return Outcome(
+        code, "\n".join([message, *_time_line(scoring, spent)]), (scoring.run,)
+    )
+
+
+def _time_line(scoring: Scoring, spent: TimeSpent) -> list[str]:
+    c = scoring.settings.cluster
+    n_threads = {"inline": 1, "local": c.threads * c.workers}.get(c.kind)
+    line = told(spent.stages, spent.seconds, n_threads)
+    return [line] if line else []
