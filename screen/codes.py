@@ -270,6 +270,8 @@ LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
 SCORE_NONFINITE | Q-well | PARTIAL | the network gave no number | report it
 WORKER_KILLED | Q-well | PARTIAL | the well ended its worker twice | quarantine.retry=true
 NONDETERMINISM | WARN | PARTIAL | two scores of one well differ | report it
+RECORD_TORN | WARN | COMPLETE | a well's record is not whole, the well counts as not done | run the same command again
+EVENTS_DAMAGED | WARN | COMPLETE | progress is told by the events, results do not rest on them | none needed
 DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
 MOUNT_GONE | STOP | RESOURCES | an input folder went away in mid-run | bring it back, run the same command again

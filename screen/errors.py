@@ -12,11 +12,15 @@ from screen.codes import CODES, ExitCode
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a verb ended: exit code, one line for the person, and what was written."""
+    """How a verb ended: exit code, one line for the person, and what was written.
+
+    ``is_answer``: the message is what was asked for, whatever the code.
+    """
 
     code: int
     message: str
     paths: tuple[Path, ...] = ()
+    is_answer: bool = False
 
 
 class Refusal(Exception):

@@ -232,6 +232,19 @@ class PlanVerb(ScoreVerb):
 
 
 @dataclass
+class StatusVerb:
+    """Say how far a run is, from another terminal and while it works.
+
+    Reads the run's folder alone and changes nothing: wells done and expected by plate,
+    pace and time left, whether its owner lives, the latest events, how it ended.
+    """
+
+    run: str = key(REQUIRED, "name of the run")
+    runs: str = key("runs", "folder that holds all runs", "path")
+    json: bool = key(False, "one JSON object in place of text")
+
+
+@dataclass
 class VerifyVerb:
     """Prove that a run's files are what the run wrote, by their checksums.
 
@@ -253,6 +266,7 @@ VERBS: dict[str, type] = {
     "report": ReportVerb,
     "run": RunVerb,
     "plan": PlanVerb,
+    "status": StatusVerb,
     "explain": ExplainVerb,
     "verify": VerifyVerb,
 }

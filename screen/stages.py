@@ -57,14 +57,16 @@ def summed(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 def told(seconds: Mapping[str, float], wall: float, n_threads: int | None) -> str:
     """One line for a person: ``wall`` seconds on the clock, and the seconds and share
-    of each stage in all threads; their waiting too where their number is known."""
+    of each stage in all threads; where their number is known, what is left of their
+    time too: the start of the workers, waiting for work, compaction of the ledger."""
     busy = sum(seconds.values())
     if busy <= 0:
         return ""
     shown = dict(seconds)
     if n_threads is not None:
-        shown["waiting"] = max(n_threads * wall - busy, 0.0)
+        shown["start, waiting, compaction"] = max(n_threads * wall - busy, 0.0)
     total = sum(shown.values())
     parts = (f"{k} {s:.1f} s ({s / total:.0%})" for k, s in shown.items() if s > 0)
-    where = "all threads" if n_threads is None else f"{n_threads} threads"
+    counted = {None: "all threads", 1: "1 thread"}
+    where = counted.get(n_threads, f"{n_threads} threads")
     return f"time {wall:.1f} s, in {where}: {', '.join(parts)}"
