@@ -77,10 +77,8 @@ def owner_of(run: Path) -> Owner | None:
 
 def _is_alive(descriptor: int, facts: dict[str, Any]) -> bool | None:
     is_here = facts.get("host") == socket.gethostname()
-    # The lock is only tried where a process of that number runs: to hold it, be it for
-    # a moment, could refuse a run that starts right then.
-    if is_here and not Path(f"/proc/{facts.get('pid')}").is_dir():
-        return False
+    # Not the process's number: another may have it by now, or a container hide it. The
+    # lock of a dead owner is held here for the microseconds until the file is closed.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

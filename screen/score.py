@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plates.campaign import Campaign
@@ -15,7 +13,7 @@ from screen.blocks import Block, WellDone, WellTask
 from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, ScorerSource, run_blocks, unscored
 from screen.codes import ExitCode
-from screen.errors import Outcome, code_of, rendered
+from screen.errors import Outcome, rendered
 from screen.events import Events
 from screen.fingerprint import keep_fingerprint, score_fingerprint
 from screen.illumination import Gain, gains_of
@@ -26,8 +24,8 @@ from screen.paths import run_dir
 from screen.preflight import check_inputs, check_writable, dark_plate
 from screen.progress import bars
 from screen.provenance import record_outputs
+from screen.score_end import TimeSpent, stops_told
 from screen.settings import ScoreVerb
-from screen.stages import summed, told
 
 
 @dataclass(frozen=True)
@@ -42,16 +40,6 @@ class Scoring:
     fingerprint: str
     gains: Mapping[str, Gain | None]
     centres: Mapping[str, CentreSource | None]
-
-
-@dataclass(frozen=True)
-class TimeSpent:
-    """What this session took: seconds on the clock for ``wells`` wells, and the seconds
-    of each stage in all threads."""
-
-    seconds: float
-    wells: int
-    stages: dict[str, float]
 
 
 def run(settings: ScoreVerb) -> Outcome:
@@ -92,56 +80,41 @@ def score_campaign(
             run, campaign, plates, model, settings, fingerprint, gains, centres
         )
         Ledger(run).sweep()
-        with _end_told(run):
-            tally, time_spent = _score_plates(scoring, source)
+        with stops_told(run):
+            spent = TimeSpent(settings)
+            tally = _score_plates(scoring, source, spent)
             inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
-            facts = {**facts, "time": asdict(time_spent)}
+            facts = {**facts, "time": spent.facts()}
             record_outputs(run, "score", settings, inputs=inputs, facts=facts)
-    return _outcome(scoring, tally, time_spent)
-
-
-@contextmanager
-def _end_told(run: Path) -> Iterator[None]:
-    """What stops the run stands in its events, with the exit code it leads to."""
-    try:
-        yield
-    except BaseException as error:
-        # The disk that stopped the run may take no event either.
-        with suppress(OSError):
-            why = f"{type(error).__name__}: {error}"[:300]
-            Events(run).write("score_stopped", code=int(code_of(error)), why=why)
-        raise
+            outcome = _outcome(scoring, tally)
+            code = int(outcome.code)
+            Events(run).write("score_ended", code=code, **facts["time"])
+    return replace(outcome, message=spent.added_to(outcome.message, facts["time"]))
 
 
 def _score_plates(
-    scoring: Scoring, source: ScorerSource
-) -> tuple[dict[str, int], TimeSpent]:
+    scoring: Scoring, source: ScorerSource, spent: TimeSpent
+) -> dict[str, int]:
     """Run what is left, compact each plate as it becomes whole; wells by status."""
     events, ledger = Events(scoring.run), Ledger(scoring.run)
-    left = {p.plate: _left(scoring, p) for p in scoring.plates}
-    blocks = [block for p in scoring.plates for block in _blocks(scoring, p, left)]
+    left = {p.plate: wells_left(scoring, p) for p in scoring.plates}
+    blocks = [block for p in scoring.plates for block in blocks_of(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
     expected = {p.plate: sum(map(len, _expected(scoring, p))) for p in scoring.plates}
     events.write("score_started", wells=total, blocks=len(blocks), plates=expected)
-    started, seconds = time.monotonic(), summed(())
     if blocks:
         counts = {plate: len(wells) for plate, wells in left.items() if wells}
         with bars("scoring", counts, "wells") as advance:
-            for results in run_blocks(blocks, source, _plan(scoring.settings)):
+            for results in run_blocks(blocks, source, cluster_plan(scoring.settings)):
                 for done in results:
                     advance(done.plate, 1)
-                seconds = summed((seconds, *(done.seconds for done in results)))
+                spent.add(results)
                 _close(results, open_wells, ledger)
     for plate in scoring.plates:
         _commit_unscorable(scoring, plate)
         ledger.compact(plate.plate)
-    stages = {stage: round(s, 3) for stage, s in seconds.items()}
-    spent = TimeSpent(round(time.monotonic() - started, 3), total, stages)
-    tally = _tally(scoring)
-    code = int(_code(scoring, tally))
-    events.write("score_ended", code=code, **asdict(spent))
-    return tally, spent
+    return _tally(scoring)
 
 
 def _close(
@@ -154,7 +127,7 @@ def _close(
             ledger.compact(done.plate)
 
 
-def _plan(settings: ScoreVerb) -> ClusterPlan:
+def cluster_plan(settings: ScoreVerb) -> ClusterPlan:
     c = settings.cluster
     return ClusterPlan(c.kind, c.threads, c.workers, c.address, c.blocks_in_flight)
 
@@ -166,7 +139,7 @@ def _expected(scoring: Scoring, plate: Plate) -> tuple[list[str], list[str], lis
     return sorted(mapped & imaged), sorted(mapped - imaged), sorted(imaged - mapped)
 
 
-def _left(scoring: Scoring, plate: Plate) -> list[str]:
+def wells_left(scoring: Scoring, plate: Plate) -> list[str]:
     retry = scoring.settings.quarantine.retry
     finished = {
         h["well"]
@@ -176,7 +149,7 @@ def _left(scoring: Scoring, plate: Plate) -> list[str]:
     return [well for well in _expected(scoring, plate)[0] if well not in finished]
 
 
-def _blocks(
+def blocks_of(
     scoring: Scoring, plate: Plate, left: dict[str, list[str]]
 ) -> Iterator[Block]:
     wells, size = left[plate.plate], scoring.settings.cluster.block_wells
@@ -237,29 +210,15 @@ def _tally(scoring: Scoring) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _code(scoring: Scoring, tally: dict[str, int]) -> ExitCode:
+def _outcome(scoring: Scoring, tally: dict[str, int]) -> Outcome:
     total, lost = sum(tally.values()), tally.get("QUARANTINED", 0)
-    if lost > scoring.settings.quarantine.max_share * total:
-        return ExitCode.QUARANTINE
-    return ExitCode.PARTIAL if lost else ExitCode.COMPLETE
-
-
-def _outcome(scoring: Scoring, tally: dict[str, int], spent: TimeSpent) -> Outcome:
-    total = sum(tally.values())
     listed = ", ".join(f"{n} {status}" for status, n in tally.items())
     message = f"{total} wells of {len(scoring.plates)} plates: {listed}"
     channels = scoring.model.spec.channels
     dark = [p for plate in scoring.plates if (p := dark_plate(plate, channels))]
     doubts = rendered([*(w for p in scoring.plates for w in p.warnings), *dark])
     message = "\n".join([message, *doubts.splitlines()])
-    code = _code(scoring, tally)
-    return Outcome(
-        code, "\n".join([message, *_time_line(scoring, spent)]), (scoring.run,)
-    )
-
-
-def _time_line(scoring: Scoring, spent: TimeSpent) -> list[str]:
-    c = scoring.settings.cluster
-    n_threads = {"inline": 1, "local": c.threads * c.workers}.get(c.kind)
-    line = told(spent.stages, spent.seconds, n_threads)
-    return [line] if line else []
+    if lost > scoring.settings.quarantine.max_share * total:
+        return Outcome(ExitCode.QUARANTINE, message, (scoring.run,))
+    code = ExitCode.PARTIAL if lost else ExitCode.COMPLETE
+    return Outcome(code, message, (scoring.run,))

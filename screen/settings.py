@@ -228,7 +228,13 @@ class RunVerb(ScoreVerb, CallSettings, ReportVerb):
 
 @dataclass
 class PlanVerb(ScoreVerb):
-    """Say beforehand what a run would read and write, and start nothing."""
+    """Say beforehand what a run would read, take and write.
+
+    A probe of half a minute scores a few wells, keeps nothing of them, and foretells
+    time, memory, cells and output; nothing of the run is started.
+    """
+
+    probe: bool = key(True, "score a few wells first; false = metadata only")
 
 
 @dataclass

@@ -24,6 +24,7 @@ from screen.run_state import (
     story_of,
 )
 from screen.settings import StatusVerb
+from screen.stages import told
 
 WORDS = {
     "never begun": "nothing was scored yet; the verb score begins it",
@@ -192,6 +193,9 @@ def _text(status: Status) -> str:
     if plates:
         lines += ["", *_table(plates), ""]
     lines += _pace_lines(status.pace)
+    if state == "ended" and story.ended is not None and "stages" in story.ended:
+        line = told(story.ended["stages"], story.ended["seconds"], None)
+        lines += [line] if line else []
     lines += [_event_line(event) for event in story.latest[-5:]]
     return "\n".join([*lines, *rendered(status.problems).splitlines()])
 
