@@ -31,8 +31,7 @@ class PlateWork:
 class Forecast:
     """What the wells that are left will take: seconds, bytes, cells.
 
-    ``is_rough``: the probe saw too few wells for a pace without the start in it, so
-    ``seconds`` is too long rather than too short.
+    ``is_rough``: the probe saw too few wells to measure their pace.
     """
 
     seconds: float
@@ -49,16 +48,18 @@ def forecast(works: Sequence[PlateWork], probe: Probe) -> Forecast:
     fields = {w.plate: w.n_left * w.fields_a_well for w in works}
     n_fields = sum(fields.values())
     fields_a_well = probe.n_fields / probe.n_wells
-    pace = probe.wells_per_s or probe.n_start / probe.start_s
+    pace = probe.wells_per_s
     field_s = 1 / (pace * fields_a_well)
     start_s = max(probe.start_s - probe.n_start / pace, 0.0)
-    scale = n_fields / probe.n_fields
+    n_cells = round(probe.n_cells * n_fields / probe.n_fields)
+    n_wells, n_files = sum(w.n_left for w in works), sum(w.n_left > 0 for w in works)
+    cells, wells = probe.cells_file, probe.wells_file
     return Forecast(
         seconds=start_s + n_fields * field_s,
         plate_seconds={plate: n * field_s for plate, n in fields.items()},
-        n_cells=round(probe.n_cells * scale),
+        n_cells=n_cells,
         worker_bytes=round(probe.worker_bytes * MEMORY_MARGIN),
         device_bytes=probe.device_bytes,
-        output_bytes=round(probe.output_bytes * scale),
-        is_rough=probe.wells_per_s is None,
+        output_bytes=round(cells.of(n_files, n_cells) + wells.of(n_files, n_wells)),
+        is_rough=probe.is_rough,
     )

@@ -184,7 +184,7 @@ def _forecast_lines(told: Forecast, found: Probe, scoring: Scoring) -> list[str]
         if told.device_bytes is None
         else _mb(told.device_bytes)
     )
-    about = "at most " if told.is_rough else "about "
+    about = "roughly " if told.is_rough else "about "
     stages = {k: s for k, s in found.stages.items() if s > 0}
     busy = sum(stages.values())
     shares = ", ".join(f"{k} {s / busy:.0%}" for k, s in stages.items())

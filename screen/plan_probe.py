@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from plates.json_text import strict_json
 from screen.blocks import Block, FieldScorer, FieldScores, WellDone, WellTask
 from screen.cluster import ScorerSource, run_blocks
-from screen.ledger import Ledger
+from screen.ledger import Ledger, read_parquet, write_parquet
 from screen.progress import bar
 from screen.score import Scoring, blocks_of, cluster_plan
 from screen.stages import summed
@@ -37,13 +38,26 @@ _SEED = 1
 
 
 @dataclass(frozen=True)
+class FileSize:
+    """Bytes of a plate's file: what any such file has, and what each row adds."""
+
+    fixed: float
+    a_row: float
+
+    def of(self, n_files: int, n_rows: int) -> float:
+        """Bytes of so many files with so many rows in all."""
+        return n_files * self.fixed + n_rows * self.a_row
+
+
+@dataclass(frozen=True)
 class Probe:
     """What was measured: seconds, wells, fields, cells and bytes.
 
     ``start_s`` is what the first ``n_start`` wells took, with the workers' start and
-    all compiling; ``wells_per_s`` is the pace after that, None where the time did not
-    suffice to see it. ``device_bytes`` is None where the device keeps no account, as
-    the CPU, whose memory is in ``worker_bytes``.
+    all compiling; ``wells_per_s`` is the pace after that. ``is_rough``: too few wells
+    ended to see it, so it is reckoned from what those took without compiling.
+    ``device_bytes`` is None where the device keeps no account, as the CPU, whose
+    memory is in ``worker_bytes``.
     """
 
     seconds: float
@@ -52,10 +66,12 @@ class Probe:
     n_cells: int
     start_s: float
     n_start: int
-    wells_per_s: float | None
+    wells_per_s: float
+    is_rough: bool
     worker_bytes: int
     device_bytes: int | None
-    output_bytes: int
+    cells_file: FileSize
+    wells_file: FileSize
     stages: dict[str, float]
 
 
@@ -134,7 +150,8 @@ def probe(
                 if time.monotonic() - clock > PROBE_S - _CLOSING_S:
                     break
         seconds = time.monotonic() - clock
-        return _measured(run, begun, seconds, max(first, plan.threads * plan.workers))
+        n_threads = plan.threads * plan.workers
+        return _measured(run, begun, seconds, max(first, n_threads), n_threads)
 
 
 def _kind(scoring: Scoring) -> dict[str, tuple[int, int, int]]:
@@ -192,7 +209,9 @@ def _growing(
                     size = min(2 * size, largest)
 
 
-def _measured(run: Path, begun: float, seconds: float, n_first: int) -> Probe | None:
+def _measured(
+    run: Path, begun: float, seconds: float, n_first: int, n_threads: int
+) -> Probe | None:
     commits = [e for e in _events(run) if e["event"] == "well_committed"]
     if not commits:
         return None
@@ -201,23 +220,40 @@ def _measured(run: Path, begun: float, seconds: float, n_first: int) -> Probe | 
     after, span = len(commits) - n_start, times[-1] - times[n_start - 1]
     notes = [json.loads(p.read_text()) for p in run.parent.glob("memory-*.json")]
     devices = [note["device"] for note in notes if note["device"] is not None]
-    ledger, n_fields = Ledger(run), 0
-    for plate in sorted({e["plate"] for e in commits}):
+    ledger, plates = Ledger(run), sorted({e["plate"] for e in commits})
+    for plate in plates:
         ledger.compact(plate)
-        n_fields += sum(len(header["fields"]) for header in ledger.headers(plate))
+    headers = [header for plate in plates for header in ledger.headers(plate)]
+    stages = summed(e["seconds"] for e in commits)
+    busy = (sum(stages.values()) - stages["compile"]) / len(commits)
+    is_rough = after < 2 or span <= 0
     return Probe(
         seconds=seconds,
         n_wells=len(commits),
-        n_fields=n_fields,
+        n_fields=sum(len(header["fields"]) for header in headers),
         n_cells=sum(e["n_cells"] for e in commits),
         start_s=times[n_start - 1] - begun,
         n_start=n_start,
-        wells_per_s=after / span if after >= 2 and span > 0 else None,
+        wells_per_s=n_threads / busy if is_rough else after / span,
+        is_rough=is_rough,
         worker_bytes=max((note["worker"] for note in notes), default=0),
         device_bytes=max(devices, default=None),
-        output_bytes=sum(p.stat().st_size for p in run.glob("*/*.parquet")),
-        stages=summed(e["seconds"] for e in commits),
+        cells_file=_file_size(list(map(ledger.cells, plates)), run.parent),
+        wells_file=_file_size(list(map(ledger.table, plates)), run.parent),
+        stages=stages,
     )
+
+
+def _file_size(paths: Sequence[Path], folder: Path) -> FileSize:
+    """From the file of all rows and that of half of them."""
+    table = pa.concat_tables([read_parquet(path) for path in paths])
+    half, trial = table.num_rows // 2, folder / "size.parquet"
+    sizes = []
+    for rows in (table.slice(0, half), table):
+        write_parquet(rows, trial)
+        sizes.append(trial.stat().st_size)
+    a_row = max(sizes[1] - sizes[0], 0) / max(table.num_rows - half, 1)
+    return FileSize(max(sizes[1] - a_row * table.num_rows, 0.0), a_row)
 
 
 def _events(run: Path) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from screen.blocks import Block, WellTask
 from screen.compose import settings_of
 from screen.forecast import PlateWork, forecast
 from screen.models import save_model
-from screen.plan_probe import Probe, chosen, probe, resident_peak
+from screen.plan_probe import FileSize, Probe, chosen, probe, resident_peak
 from screen.score import Scoring, wells_left
 from screen.settings import PlanVerb
 from tests import tiny_screen
@@ -34,9 +33,11 @@ FOUND = Probe(
     start_s=10.0,
     n_start=2,
     wells_per_s=2.0,
+    is_rough=False,
     worker_bytes=1000,
     device_bytes=None,
-    output_bytes=500,
+    cells_file=FileSize(fixed=7.0, a_row=2.0),
+    wells_file=FileSize(fixed=3.0, a_row=10.0),
     stages={"decode": 1.0},
 )
 
@@ -107,7 +108,7 @@ def test_a_forecast_is_the_start_and_then_the_pace() -> None:
     told = forecast([work("P01", 10), work("P02", 20)], FOUND)
     assert told.seconds == pytest.approx(10 - 2 / 2 + 30 / 2)
     assert told.plate_seconds == pytest.approx({"P01": 5.0, "P02": 10.0})
-    assert (told.n_cells, told.output_bytes) == (1800, 1500)
+    assert (told.n_cells, told.output_bytes) == (1800, 2 * 10 + 1800 * 2 + 30 * 10)
     assert not told.is_rough
 
 
@@ -117,24 +118,22 @@ def test_a_well_of_more_fields_takes_longer() -> None:
     assert told.n_cells == 1800
 
 
-def test_without_a_pace_the_start_counts_for_every_well() -> None:
-    told = forecast([work("P01", 10)], replace(FOUND, wells_per_s=None))
-    assert told.seconds == pytest.approx(10 * 10 / 2)
-    assert told.is_rough
-
-
 def test_a_probe_measures_and_leaves_nothing(screen: Campaign, tmp_path: Path) -> None:
     scoring = plan.prepared(planned(screen, tmp_path / "runs"))
     before = set(os.listdir(tempfile.gettempdir()))
     found = probe(scoring, left_of(scoring), NumpySource())
+    assert not (tmp_path / "runs").exists()
     assert found is not None
     assert (found.n_wells, found.n_fields) == (48, 96)
     assert found.n_cells == 96 * NumpySource()().n_cells
     assert 0 < found.worker_bytes <= resident_peak()
     assert found.device_bytes is None or found.device_bytes > 0
-    assert found.wells_per_s is not None
+    assert not found.is_rough
+    works = plan.works_of(scoring)
+    _, run = score(screen, tmp_path / "runs")
+    output = sum(p.stat().st_size for p in run.glob("*/*.parquet"))
+    assert forecast(works, found).output_bytes == pytest.approx(output, rel=0.2)
     assert found.stages["decode"] > 0
-    assert not (tmp_path / "runs").exists()
     left = set(os.listdir(tempfile.gettempdir())) - before
     assert not [name for name in left if name.startswith("senoscreen-plan-")]
 
@@ -146,7 +145,9 @@ def test_a_probe_ends_at_its_time(
     scoring = plan.prepared(planned(screen, tmp_path / "runs"))
     found = probe(scoring, left_of(scoring), NumpySource())
     assert found is not None
-    assert (found.n_wells, found.wells_per_s) == (1, None)
+    assert (found.n_wells, found.is_rough) == (1, True)
+    without = sum(s for stage, s in found.stages.items() if stage != "compile")
+    assert found.wells_per_s == pytest.approx(1 / without)
 
 
 def test_a_plan_says_what_a_run_takes(
