@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,29 @@ from plates.store_parsing import forbidden, refusal
 from plates.store_plate import Plate
 from plates.wells import Well
 
+Told = Callable[[str], None]  # hears of a stage at its end
 
-def read_field(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
+
+def read_field(
+    plate: Plate, well: Well, field: int, *, told: Told | None = None
+) -> np.ndarray[Any, Any]:
     """Pixels (c, y, x) of one field in native byte order; FieldError if they are not sure.
 
     InputError if the plate holds several times or planes (PLATE_PLANES), or if the
-    operating system forbids the file: that is no missing field.
+    operating system forbids the file: that is no missing field. ``told`` is called
+    with "read" when the bytes are in memory and only decoding is left.
     """
     spec = plate.spec
     if (spec.n_times, spec.n_z) != (1, 1):
         found = f"{spec.n_times} time points and {spec.n_z} z planes a field"
         remedy = "ingest it again with z=max and one time point"
         raise refusal("PLATE_PLANES", plate.plate, found, remedy)
-    return read_stack(plate, well, field)[0, :, 0]
+    return read_stack(plate, well, field, told=told)[0, :, 0]
 
 
-def read_stack(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
+def read_stack(
+    plate: Plate, well: Well, field: int, *, told: Told | None = None
+) -> np.ndarray[Any, Any]:
     """Pixels (t, c, z, y, x) of one field in native byte order; errors as `read_field`."""
     if field not in plate.fields(well):
         raise ValueError(f"plate {plate.plate} has no field {field} in well {well}")
@@ -40,6 +48,8 @@ def read_stack(plate: Plate, well: Well, field: int) -> np.ndarray[Any, Any]:
     level = plate.path / well.path / str(field) / LEVEL
     layout = _field_layout(plate, well, field, level / "zarr.json")
     data = _read_shard(plate, well, field, level / SHARD)
+    if told is not None:
+        told("read")
     try:
         return decode_shard(data, layout)
     except ShardError as error:

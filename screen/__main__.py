@@ -104,7 +104,8 @@ def _tell(outcome: Outcome, number: int | None) -> None:
     text = "\n".join(map(printable, outcome.message.splitlines()))
     prefix = "" if number is None else f"[job {number}] "
     written = [f"  {printable(str(path))}" for path in outcome.paths]
-    stream = sys.stdout if outcome.code in USABLE else sys.stderr
+    is_told = outcome.is_answer or outcome.code in USABLE
+    stream = sys.stdout if is_told else sys.stderr
     print("\n".join([prefix + text, *written]), file=stream, flush=True)
 
 

@@ -29,6 +29,7 @@ from screen.illumination import Gain
 from screen.inputs import well_input
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
+from screen.stages import begin, lap, taken
 from screen.steady_reads import READS
 
 
@@ -102,13 +103,17 @@ class Block:
 
 @dataclass(frozen=True)
 class WellDone:
-    """What goes back to the client for one well: small values only."""
+    """What goes back to the client for one well: small values only.
+
+    ``seconds`` are those of each stage, where the well was scored now.
+    """
 
     plate: str
     well: str
     status: str
     n_cells: int
     codes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass
@@ -134,7 +139,9 @@ def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
             results.append(done_of(record))
             continue
         events.write("well_started", plate=block.plate, well=task.well)
+        begin()
         record = score_well(plate, task, scorer, block)
+        lap("rest")
         results.append(commit(ledger, events, record))
     return results
 
@@ -142,6 +149,8 @@ def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
 def commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
     """Keep the record for good and tell of it."""
     verdict, done = ledger.commit(record), done_of(record)
+    lap("commit")
+    done = replace(done, seconds=taken())
     if verdict == "differs":
         done = replace(done, codes=(*done.codes, "NONDETERMINISM"))
     events.write("well_committed", **asdict(done), commit=verdict)
@@ -195,15 +204,19 @@ def _score_field(
     where = f"{plate.plate}/{well}/f{index}"
     try:
         read = read_pixels(plate, well, index, Events(block.run).write)
+        lap("decode")
         pixels = in_order(read, plate, scorer.channels)
         refuse_constant(pixels, scorer.channels, where)
+        lap("rest")
         if block.held is not None:
             raise FieldError(replace(block.held, where=where))
         source, place = block.centres, (plate.plate, str(well), index)
         centres, codes = (None, ()) if source is None else source.look(pixels, *place)
+        lap("find")
         scores = scorer(
             pixels, task.networks, illumination=block.illumination, centres=centres
         )
+        lap("score")
         refuse_nonfinite(scores.probability, where)
     except FieldError as error:
         problem = error.problem

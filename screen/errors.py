@@ -13,11 +13,15 @@ from screen.codes import CODES, ExitCode
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a verb ended: exit code, one line for the person, and what was written."""
+    """How a verb ended: exit code, one line for the person, and what was written.
+
+    ``is_answer``: the message is what was asked for, whatever the code.
+    """
 
     code: int
     message: str
     paths: tuple[Path, ...] = ()
+    is_answer: bool = False
 
 
 class Refusal(Exception):
@@ -120,6 +124,20 @@ def _of_os_error(error: OSError) -> Refusal | None:
     if error.errno in _UNREACHABLE and error.filename:
         return refusal("INPUT_MISSING", where, found, "it is needed", "check the path")
     return None
+
+
+def code_of(error: BaseException) -> ExitCode:
+    """The exit code that a command ends with when this leaves its verb."""
+    if isinstance(error, KeyboardInterrupt):
+        stopped = isinstance(error, Terminated)
+        return ExitCode.TERMINATED if stopped else ExitCode.INTERRUPTED
+    refused = as_refusal(error)
+    if refused is not None:
+        return ExitCode(refused.code)
+    from screen.ledger import IntegrityError  # loads Arrow, which no help text needs
+
+    damaged = isinstance(error, IntegrityError)
+    return ExitCode.INTEGRITY if damaged else ExitCode.INTERNAL
 
 
 def as_refusal(error: BaseException) -> Refusal | None:

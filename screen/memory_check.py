@@ -10,6 +10,7 @@ import numpy as np
 from plates.problems import Problem
 from plates.store import Plate
 from screen.errors import Refusal
+from screen.groups import ClusterSettings
 
 BASE_BYTES = 300_000_000
 """A worker with JAX and a network has at least that, without any field."""
@@ -31,6 +32,14 @@ def check_memory(plates: Sequence[Plate], threads: int, limit: int) -> None:
     ]
     if problems:
         raise Refusal(problems)
+
+
+def check_worker_memory(cluster: ClusterSettings, plates: Sequence[Plate]) -> None:
+    """The same for the workers of this machine's own cluster; no other has a known limit."""
+    if cluster.kind == "local":
+        from distributed.system import MEMORY_LIMIT
+
+        check_memory(plates, cluster.threads, MEMORY_LIMIT // cluster.workers)
 
 
 def _problem(plate: Plate, threads: int, needed: int, limit: int) -> Problem:

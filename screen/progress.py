@@ -1,7 +1,7 @@
 """Progress for a person at a terminal; silence in a log file or a pipe."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,12 +11,16 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
 Advance = Callable[..., None]
+_RATE_OVER_S = (
+    1800.0  # wells end a block at a time, minutes apart where fields are large
+)
 
 
 class _Rate(ProgressColumn):
@@ -28,14 +32,53 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The rate, or nothing before there is one."""
-        speed = task.finished_speed or task.speed
+        return Text(rate_text(task.finished_speed or task.speed, self.unit))
 
-        return Text("" if speed is None else f"{speed:.1f} {self.unit}/s")
+
+def rate_text(speed: float | None, unit: str) -> str:
+    """Such as ``2.5 wells/s``, or by the minute where it is slower than one a second."""
+    if speed is None:
+        return ""
+    if speed < 1:
+        return f"{60 * speed:.1f} {unit}/min"
+    return f"{speed:.1f} {unit}/s"
 
 
 @contextmanager
 def bar(title: str, total: int, unit: str) -> Iterator[Advance]:
     """A bar on stderr, nothing without a terminal; yields `advance(n, note, total)`."""
+    with _progress(unit) as progress:
+        task = progress.add_task(title, total=total, note="")
+
+        def advance(n: int, note: str = "", total: int | None = None) -> None:
+            progress.update(task, advance=n, note=note, total=total)
+
+        yield advance
+
+
+@contextmanager
+def bars(
+    title: str, totals: Mapping[str, int], unit: str
+) -> Iterator[Callable[[str, int], None]]:
+    """A bar for the whole and one for each part that is under way, as `bar`; yields
+    ``advance(part, n)``. A part's clock starts with its first advance."""
+    with _progress(unit) as progress:
+        whole = progress.add_task(title, total=sum(totals.values()), note="")
+        parts: dict[str, TaskID] = {}
+        left = dict(totals)
+
+        def advance(part: str, n: int) -> None:
+            if part not in parts:
+                parts[part] = progress.add_task(part, total=totals[part], note="")
+            left[part] -= n
+            progress.update(parts[part], advance=n, visible=left[part] > 0)
+            n_open = sum(n > 0 for n in left.values())
+            progress.update(whole, advance=n, note=f"{n_open} of {len(left)} to do")
+
+        yield advance
+
+
+def _progress(unit: str) -> Progress:
     console = Console(file=sys.stderr)
     columns = (
         TextColumn("{task.description}"),
@@ -45,11 +88,9 @@ def bar(title: str, total: int, unit: str) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    is_shown = console.is_terminal
-    with Progress(*columns, console=console, disable=not is_shown) as progress:
-        task = progress.add_task(title, total=total, note="")
-
-        def advance(n: int, note: str = "", total: int | None = None) -> None:
-            progress.update(task, advance=n, note=note, total=total)
-
-        yield advance
+    return Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        speed_estimate_period=_RATE_OVER_S,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ from screen.illumination import Gain, gains_of
 from screen.inputs import forget_changed
 from screen.ledger import Ledger
 from screen.lock import held
-from screen.memory_check import check_memory
+from screen.memory_check import check_worker_memory
 from screen.models import Model, load_model
 from screen.nonfinite import NonfiniteGuard
 from screen.paths import run_dir
@@ -42,8 +41,9 @@ from screen.preflight import (
     dark_plate,
     output_bytes,
 )
-from screen.progress import bar
+from screen.progress import bars
 from screen.provenance import record_outputs
+from screen.score_end import TimeSpent, stops_told
 from screen.settings import ScoreVerb
 from screen.tidying import tidy
 from screen.workers import ScorerSource
@@ -105,7 +105,7 @@ def score_campaign(
     centres = centre_sources(model.spec.finder, campaign.root, plates)
     check_writable(run)
     check_names(run, [p.plate for p in plates])
-    _check_memory(settings, plates)
+    check_worker_memory(settings.cluster, plates)
     with held(run, force=settings.lock.break_):
         facts = score_fingerprint(model, plates, settings, gains, centres)
         changed: list[Problem] = []
@@ -121,36 +121,39 @@ def score_campaign(
             run, campaign, plates, model, settings, fingerprint, gains, centres
         )
         tidy(run, [p.plate for p in plates])
-        tally = _score_plates(scoring, source)
-        inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
-        record_outputs(run, "score", settings, inputs=inputs, facts=facts)
-    return _outcome(scoring, tally, changed)
+        with stops_told(run):
+            spent = TimeSpent(settings)
+            tally = _score_plates(scoring, source, spent)
+            inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
+            facts = {**facts, "time": spent.facts()}
+            record_outputs(run, "score", settings, inputs=inputs, facts=facts)
+            outcome = _outcome(scoring, tally, changed)
+            code = int(outcome.code)
+            Events(run).write("score_ended", code=code, **facts["time"])
+    return replace(outcome, message=spent.added_to(outcome.message, facts["time"]))
 
 
-def _check_memory(settings: ScoreVerb, plates: Sequence[Plate]) -> None:
-    if settings.cluster.kind == "local":
-        from distributed.system import MEMORY_LIMIT
-
-        workers, threads = settings.cluster.workers, settings.cluster.threads
-        check_memory(plates, threads, MEMORY_LIMIT // workers)
-
-
-def _score_plates(scoring: Scoring, source: ScorerSource) -> tuple[dict[str, int], int]:
+def _score_plates(
+    scoring: Scoring, source: ScorerSource, spent: TimeSpent
+) -> tuple[dict[str, int], int]:
     """Run what is left, compact each plate as it becomes whole; wells by status."""
     events, ledger = Events(scoring.run), Ledger(scoring.run)
-    left = {p.plate: _left(scoring, p) for p in scoring.plates}
-    blocks = [block for p in scoring.plates for block in _blocks(scoring, p, left)]
+    left = {p.plate: wells_left(scoring, p) for p in scoring.plates}
+    blocks = [block for p in scoring.plates for block in blocks_of(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
     _check_space(scoring, left)
-    events.write("score_started", wells=total, blocks=len(blocks))
+    expected = {p.plate: sum(map(len, _expected(scoring, p))) for p in scoring.plates}
+    events.write("score_started", wells=total, blocks=len(blocks), plates=expected)
     guard, estimate = _guard(scoring), Estimate(total)
-    started = time.monotonic()
     if blocks:
         print(f"{total} wells in {len(blocks)} tasks", file=sys.stderr, flush=True)
-        with bar("scoring", total, "wells") as advance:
-            for results in run_blocks(blocks, source, _plan(scoring.settings)):
-                advance(len(results), _place(results, scoring))
+        counts = {plate: len(wells) for plate, wells in left.items() if wells}
+        with bars("scoring", counts, "wells") as advance:
+            for results in run_blocks(blocks, source, cluster_plan(scoring.settings)):
+                for done in results:
+                    advance(done.plate, 1)
+                spent.add(results)
                 _close(results, open_wells, ledger)
                 guard.see(results)
                 if (text := estimate.see(len(results))) is not None:
@@ -158,8 +161,6 @@ def _score_plates(scoring: Scoring, source: ScorerSource) -> tuple[dict[str, int
     for plate in scoring.plates:
         _commit_unscorable(scoring, plate)
         ledger.compact(plate.plate)
-    seconds = round(time.monotonic() - started, 3)
-    events.write("score_ended", wells=total, seconds=seconds)
     return _tally(scoring)
 
 
@@ -176,13 +177,6 @@ def _guard(scoring: Scoring) -> NonfiniteGuard:
     return NonfiniteGuard(scoring.run, n_wells, **facts, settings=scoring.settings)
 
 
-def _place(results: list[WellDone], scoring: Scoring) -> str:
-    if not results:
-        return ""
-    names = [p.plate for p in scoring.plates]
-    return f"plate {names.index(results[0].plate) + 1} of {len(names)}"
-
-
 def _close(
     results: list[WellDone], open_wells: dict[str, set[str]], ledger: Ledger
 ) -> None:
@@ -193,7 +187,7 @@ def _close(
             ledger.compact(done.plate)
 
 
-def _plan(settings: ScoreVerb) -> ClusterPlan:
+def cluster_plan(settings: ScoreVerb) -> ClusterPlan:
     c = settings.cluster
     return ClusterPlan(
         c.kind, c.threads, c.workers, c.address, c.blocks_in_flight, c.patience_s
@@ -207,7 +201,7 @@ def _expected(scoring: Scoring, plate: Plate) -> tuple[list[str], list[str], lis
     return sorted(mapped & imaged), sorted(mapped - imaged), sorted(imaged - mapped)
 
 
-def _left(scoring: Scoring, plate: Plate) -> list[str]:
+def wells_left(scoring: Scoring, plate: Plate) -> list[str]:
     retry = scoring.settings.quarantine.retry
     finished = {
         h["well"]
@@ -217,7 +211,7 @@ def _left(scoring: Scoring, plate: Plate) -> list[str]:
     return [well for well in _expected(scoring, plate)[0] if well not in finished]
 
 
-def _blocks(
+def blocks_of(
     scoring: Scoring, plate: Plate, left: dict[str, list[str]]
 ) -> Iterator[Block]:
     wells, size = left[plate.plate], scoring.settings.cluster.block_wells

@@ -20,6 +20,7 @@ from screen.illumination import Gain
 from screen.model_networks import load_networks
 from screen.models import Model, ModelSpec, load_model
 from screen.once import Once
+from screen.stages import lap
 
 if TYPE_CHECKING:
     from flax import nnx
@@ -168,7 +169,10 @@ class JaxScorer:
 
         given = None if centres is None else padded(centres, self._most)
         find = self.finder(pixels.shape, pixels.dtype.name, illumination)
-        return find(*jax.device_put((pixels, illumination, given)))
+        lap("compile")
+        placed = jax.device_put((pixels, illumination, given))
+        lap("copy")
+        return find(*placed)
 
     def __call__(
         self,
@@ -200,15 +204,18 @@ class JaxScorer:
         is_full = centres is not None and len(centres) > self._most
         image = found.image
         small = type(found)(image, *jax.device_get(found[1:]))
+        lap("find")
         n = int(small.n_cells)
         # A well that no network may score still has its profile measured.
         used = tuple(networks) or (self.model.spec.networks[0].name,)
         score = self.scorer(used, image)
+        lap("compile")
         batches = [
             score(image, *jax.device_put(batch))
             for batch in micro_batches(small, n, self.minibatch)
         ]
         host = jax.device_get(batches)
+        lap("score")
         probability = np.concatenate(
             [b.probability.T for b in host] or [np.zeros((0, len(used)), np.float32)]
         )

@@ -228,7 +228,26 @@ class RunVerb(ScoreVerb, CallSettings, ReportVerb):
 
 @dataclass
 class PlanVerb(ScoreVerb):
-    """Say beforehand what a run would read and write, and start nothing."""
+    """Say beforehand what a run would read, take and write.
+
+    A probe of half a minute scores a few wells, keeps nothing of them, and foretells
+    time, memory, cells and output; nothing of the run is started.
+    """
+
+    probe: bool = key(True, "score a few wells first; false = metadata only")
+
+
+@dataclass
+class StatusVerb:
+    """Say how far a run is, from another terminal and while it works.
+
+    Reads the run's folder alone and changes nothing: wells done and expected by plate,
+    pace and time left, whether its owner lives, the latest events, how it ended.
+    """
+
+    run: str = key(REQUIRED, "name of the run")
+    runs: str = key("runs", "folder that holds all runs", "path")
+    json: bool = key(False, "one JSON object in place of text")
 
 
 @dataclass
@@ -253,6 +272,7 @@ VERBS: dict[str, type] = {
     "report": ReportVerb,
     "run": RunVerb,
     "plan": PlanVerb,
+    "status": StatusVerb,
     "explain": ExplainVerb,
     "verify": VerifyVerb,
 }

@@ -27,6 +27,7 @@ from plates.wells import Well
 from screen.breaker import Breaker
 from screen.codes import CODES
 from screen.errors import Refusal
+from screen.stages import lap
 
 T = TypeVar("T")
 Tell = Callable[..., None]
@@ -161,7 +162,7 @@ def _read(plate: Plate, well: Well, index: int) -> NDArray[Any]:
     """One reading of a field; StorageError where the storage did not answer."""
     with _storage_faults(plate.path):
         try:
-            pixels: NDArray[Any] = read_field(plate, well, index)
+            pixels: NDArray[Any] = read_field(plate, well, index, told=lap)
         except FieldError:
             # A dead mount makes every field "missing"; that is no fault of the data.
             if _answers(plate.path, "zarr.json" if plate.is_own else ""):

@@ -166,7 +166,7 @@ def test_a_plan_counts_what_is_read_and_names_what_is_written(
     export: Path, model: Path
 ) -> None:
     _ingest(export)
-    words = [f"campaign={export.parent / 'screen'}", f"model={model}"]
+    words = [f"campaign={export.parent / 'screen'}", f"model={model}", "probe=false"]
     text = plan.run(
         settings_of("plan", [*words, f"runs={export.parent / 'runs'}"])
     ).message

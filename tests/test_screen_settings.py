@@ -27,6 +27,7 @@ NEEDED = {
     "run": ["campaign=c", "model=m"],
     "plan": ["campaign=c", "model=m"],
     "explain": ["model=m", "campaign=c"],
+    "status": ["run=r"],
     "verify": ["run=r"],
 }
 OPTION_NEEDS = {

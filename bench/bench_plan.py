@@ -1,0 +1,147 @@
+"""What `plan` foretells beside what the run then takes: time, memory, cells, output.
+
+Usage: python bench/bench_plan.py [--quick]. Three campaigns are simulated, which differ
+in the size of fields and the number of cells; a model is trained as briefly as can be.
+Each is planned with the probe, then scored by `cluster=local`. Bars: peak memory of the
+worker within 20 %, time within 30 %. The last line is one JSON object.
+"""
+
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import psutil  # type: ignore[import-untyped]
+
+from bench.machine import facts
+from screen import plan, score, simulate, train
+from screen.compose import settings_of
+from screen.forecast import forecast
+from screen.ledger import score_table
+
+SIZES = {  # field (px), fields a well, cells a well, plates of 96 wells
+    "small": (270, 1, 50, 12),
+    "medium": (540, 1, 200, 8),
+    "large": (1080, 2, 800, 2),
+}
+MEMORY_BAR, TIME_BAR = 0.20, 0.30
+
+
+def painted(root: Path, name: str, *, is_quick: bool) -> Path:
+    """Simulate the campaign of a size; its folder."""
+    px, n_fields, cells, n_plates = SIZES[name]
+    n_plates = max(n_plates // 4, 1) if is_quick else n_plates
+    words = [
+        "simulate=tiny",
+        f"simulate.field_px={px}",
+        f"simulate.n_fields={n_fields}",
+    ]
+    words += [f"simulate.cells_per_well={cells}", f"simulate.n_plates={n_plates}"]
+    simulate.run(settings_of("simulate", [*words, f"out={root / name}", "seed=1"]))
+    return root / name
+
+
+def taught(root: Path, campaign: Path) -> Path:
+    """A model; memory and speed do not depend on what it learnt."""
+    words = [f"campaign={campaign}", f"out={root / 'model'}", "split=halves"]
+    train.run(settings_of("train", [*words, "epochs=1", "max_cells_per_well=10"]))
+    return root / "model"
+
+
+@contextmanager
+def peaks() -> Iterator[list[int]]:
+    """The most bytes that any one child of this process has held, once the block ends."""
+    peak, is_over = [0], threading.Event()
+
+    def watch() -> None:
+        own = psutil.Process()
+        while not is_over.wait(0.25):
+            held = map(high_water, (c.pid for c in own.children(recursive=True)))
+            peak[0] = max([peak[0], *held])
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def high_water(pid: int) -> int:
+    """The peak of one process's resident bytes so far, 0 if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    lines = [line for line in text.splitlines() if line.startswith("VmHWM")]
+    return 1024 * int(lines[0].split()[1]) if lines else 0
+
+
+def compared(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
+    """Plan, then score: each figure foretold, true, and their ratio."""
+    words = [f"campaign={campaign}", f"model={model}", f"runs={runs}"]
+    words += [f"run={campaign.name}", "cluster=local"]
+    scoring = plan.prepared(settings_of("plan", words))
+    found = plan.measured(scoring)
+    if found is None:
+        raise RuntimeError(f"the probe of {campaign} saw no well end")
+    told = forecast(plan.works_of(scoring), found)
+    with peaks() as peak:
+        start = time.perf_counter()
+        score.run(settings_of("score", words))
+        seconds = time.perf_counter() - start
+    run = runs / campaign.name
+    cells = score_table(run, [p.plate for p in scoring.plates])["n_cells"]
+    n_cells = sum(cells.to_list())
+    output = sum(p.stat().st_size for p in run.glob("*/*.parquet"))
+    pairs = {
+        "seconds": (told.seconds, seconds),
+        "worker_bytes": (told.worker_bytes, peak[0]),
+        "cells": (told.n_cells, n_cells),
+        "output_bytes": (told.output_bytes, output),
+    }
+    return {
+        "probe_s": round(found.seconds, 1),
+        "probe_wells": found.n_wells,
+        "is_rough": told.is_rough,
+        **{
+            name: {
+                "foretold": round(a, 1),
+                "true": round(b, 1),
+                "ratio": round(a / b, 3),
+            }
+            for name, (a, b) in pairs.items()
+        },
+    }
+
+
+def main(arguments: list[str]) -> None:
+    """Print one JSON object."""
+    with tempfile.TemporaryDirectory() as folder:
+        root, model, sizes = Path(folder), None, {}
+        for name in SIZES:
+            campaign = painted(root, name, is_quick="--quick" in arguments)
+            model = model or taught(root, campaign)
+            sizes[name] = compared(campaign, model, root / "runs")
+            print(name, json.dumps(sizes[name]), flush=True)
+    off = {
+        key: max(abs(size[key]["ratio"] - 1) for size in sizes.values())
+        for key in ("seconds", "worker_bytes", "cells", "output_bytes")
+    }
+    bars = {
+        "memory_within_20_percent": off["worker_bytes"] <= MEMORY_BAR,
+        "time_within_30_percent": off["seconds"] <= TIME_BAR,
+    }
+    print(json.dumps({"sizes": sizes, "largest_error": off, **bars} | facts()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
