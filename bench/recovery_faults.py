@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.recovery_score import is_as, score_here, started
 from screen.errors import as_refusal
 from screen.ledger import IntegrityError, Ledger
-from tests.storage_shim import CHANGES, Call, Do, Fail, Policy, refused
+from tests.ruled_score import is_as, score_here, started
+from tests.storage_shim import CHANGES, Call, Do, Fail, Log, Policy, refused
 
 PLATE = "P01"
 TABLES = ("ledger/P01.parquet", "cells/P01.parquet")
@@ -41,11 +41,11 @@ class Full:
 
 @dataclass(frozen=True)
 class Whole:
-    """What an undisturbed run leaves: tables, headers by well, storage calls."""
+    """What an undisturbed run leaves: tables and headers by name, storage calls."""
 
     files: dict[str, bytes]
     headers: dict[str, dict[str, Any]]
-    calls: list[Call]
+    log: Log
 
 
 @dataclass
@@ -71,7 +71,7 @@ def ending(root: Path, runs: Path, policy: Policy) -> tuple[str, bool]:
     """How a run under a policy ends, in a word, and whether that is an answer of ours
     (a finished run, or a refusal with a code and a remedy)."""
     try:
-        outcome, _ = score_here(root, runs, policy)
+        outcome = score_here(root, runs, policy, ruled=root.parent)
     except IntegrityError as error:
         return f"exit 7: {error}"[:60], True
     except Exception as error:  # whatever comes out is what is looked at
@@ -83,17 +83,18 @@ def ending(root: Path, runs: Path, policy: Policy) -> tuple[str, bool]:
     return f"exit {int(outcome.code)}", True
 
 
-def judge(
-    faults: Faults, root: Path, runs: Path, policy: Policy, whole: Whole
-) -> str:
+def judge(faults: Faults, root: Path, runs: Path, policy: Policy, whole: Whole) -> str:
     """One run under a policy, then one without: what was accepted, and the end."""
     faults.runs += 1
     run = runs / "tiny"
     end, is_ours = ending(root, runs, policy)
     faults.ended[end] += 1
-    met = getattr(policy, "met", None)
+    met = policy.met if isinstance(policy, Fail) else None
     what = f"{met.name} {shown(met.path)}" if met else "full"
-    kept, n_before = {h["well"]: h for h in Ledger(run).headers(PLATE)}, len(started(run))
+    kept, n_before = (
+        {h["well"]: h for h in Ledger(run).headers(PLATE)},
+        len(started(run)),
+    )
     bad = [well for well, header in kept.items() if header != whole.headers[well]]
     faults.bad_records_accepted += len(bad)
     again, _ = ending(root, runs, lambda call, do: do(call.data))
@@ -113,20 +114,22 @@ def shown(path: str) -> str:
 
 
 def whole_of(root: Path, runs: Path) -> Whole:
-    """What an undisturbed run leaves."""
-    _, calls = score_here(root, runs)
+    """What an undisturbed run leaves, and its calls below the folder of the campaign
+    and of the runs."""
+    log = Log()
+    score_here(root, runs, log, ruled=root.parent)
     run = runs / "tiny"
     headers = {h["well"]: h for h in Ledger(run).headers(PLATE)}
-    return Whole({n: (run / n).read_bytes() for n in TABLES}, headers, calls)
+    return Whole({n: (run / n).read_bytes() for n in TABLES}, headers, log)
 
 
 def every_call(root: Path, folder: Path, step: int) -> Faults:
     """EIO at every ``step``-th storage call of a mini-plate, and ENOSPC at those that
     change something."""
     faults, whole = Faults(), whole_of(root, folder / "whole")
-    for k in range(0, len(whole.calls), step):
+    for k in range(0, len(whole.log.tried), step):
         judge(faults, root, folder / f"eio-{k}", Fail(k), whole)
-        if whole.calls[k].name in CHANGES:
+        if whole.log.tried[k] in CHANGES:
             judge(faults, root, folder / f"full-{k}", Fail(k, errno.ENOSPC), whole)
     return faults
 

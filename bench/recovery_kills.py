@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from screen.ledger import Ledger
-from bench.recovery_score import changes_of, is_as, score_here
+from tests.ruled_score import is_as, score_here
+from tests.storage_shim import Log
 from tests.test_screen_kill import events, results
 from tests.tiny_run import start
 from tests.warm_runs import Starter
@@ -25,8 +26,6 @@ PAUSE_S = 0.005
 MOMENTS = ("before", "middle", "after")
 LOCAL_EVERY = 25  # so many kills for one of a whole local cluster, which starts slowly
 
-Wells = set[tuple[str, str]]
-
 
 @dataclass
 class Bill:
@@ -34,10 +33,13 @@ class Bill:
 
     kills: int = 0
     missed: int = 0
+    also_called: int = 0  # compared with the tables of call too, not of score alone
     identical: int = 0
     recomputed_committed: int = 0
     committed_changed: int = 0
-    most_lost_by_a_kill: int = 0
+    lost_wells: int = 0
+    lost_more_than_a_well_a_thread: int = 0
+    orphan_files: int = 0
     stage: Counter[str] = field(default_factory=Counter)
     differing: list[str] = field(default_factory=list)
 
@@ -66,7 +68,11 @@ def stage_of(run: Path) -> str:
 
 
 def settle(
-    bill: Bill, run: Path, resume: Callable[[], int], whole: dict[str, bytes]
+    bill: Bill,
+    run: Path,
+    again: Callable[[], int],
+    whole: dict[str, bytes],
+    threads: int = 1,
 ) -> None:
     """Count one kill that has happened: look, resume until complete, compare."""
     bill.kills += 1
@@ -74,19 +80,20 @@ def settle(
     bill.stage[stage_of(run)] += 1
     before = started(run)
     lost = len(set(before) - set(kept))
-    bill.most_lost_by_a_kill = max(bill.most_lost_by_a_kill, lost)
-    code = resume()
-    again = started(run)[len(before) :]
-    bill.recomputed_committed += len(set(again) & set(kept))
+    bill.lost_wells += lost
+    bill.lost_more_than_a_well_a_thread += lost > threads
+    code = again()
+    anew = started(run)[len(before) :]
+    bill.recomputed_committed += len(set(anew) & set(kept))
     ended = committed(run)
     bill.committed_changed += sum(ended.get(well) != kept[well] for well in kept)
     same = {name: is_as(run / name, data) for name, data in whole.items()}
-    orphans = [p.name for p in run.rglob(".*tmp-*")]
-    if code == 0 and all(same.values()) and not orphans:
+    bill.orphan_files += sum(1 for _ in run.rglob(".*tmp-*"))
+    if code == 0 and all(same.values()):
         bill.identical += 1
     else:
         wrong = [name for name, is_same in same.items() if not is_same]
-        bill.differing.append(f"exit {code}: {wrong + orphans}")
+        bill.differing.append(f"exit {code}: {wrong}")
 
 
 def unbroken(starter: Starter, campaign: Path, runs: Path) -> dict[str, bytes]:
@@ -98,33 +105,57 @@ def unbroken(starter: Starter, campaign: Path, runs: Path) -> dict[str, bytes]:
 
 
 def random_kills(n: int, seed: int, campaign: Path, folder: Path) -> Bill:
-    """Runs of score and call, each killed once at a moment drawn evenly from their
-    length, then run again; a run that was quicker than its kill is not counted."""
+    """Runs killed once each at a moment drawn evenly from their length, then run again:
+    four of five while they score, one while it scores or calls. One in LOCAL_EVERY is a
+    local cluster, client and worker. A run quicker than its kill is not counted."""
     rng, bill = random.Random(seed), Bill()
     with Starter(folder / "log") as starter:
         whole = unbroken(starter, campaign, folder / "whole")
-        begun = time.perf_counter()
-        starter.start(campaign, folder / "timed", pause=PAUSE_S)
-        starter.code()
-        length = time.perf_counter() - begun
-
-        def resume(runs: Path) -> Callable[[], int]:
-            return lambda: (starter.start(campaign, runs), starter.code())[1]
-
+        lengths = {c: length_of(starter, campaign, folder, c) for c in (True, False)}
         while bill.kills < n:
             runs = folder / f"random-{bill.kills}-{bill.missed}"
-            if bill.kills % LOCAL_EVERY == LOCAL_EVERY - 1:
+            is_local = bill.kills % LOCAL_EVERY == LOCAL_EVERY - 1
+            is_called = is_local or rng.random() < 0.2
+            if is_local:
                 is_killed = _kill_local(campaign, runs, rng)
             else:
-                starter.start(campaign, runs, pause=PAUSE_S)
-                time.sleep(rng.uniform(0, length))
+                starter.start(campaign, runs, pause=PAUSE_S, is_called=is_called)
+                time.sleep(rng.uniform(0, lengths[is_called]))
                 starter.kill()
                 is_killed = starter.code() == -9
             if is_killed:
-                settle(bill, runs / "tiny", resume(runs), whole)
+                again = resume(starter, campaign, runs, is_called=is_called)
+                tables = whole if is_called else of_score(whole)
+                bill.also_called += is_called
+                settle(bill, runs / "tiny", again, tables, threads=1 + is_local)
             bill.missed += not is_killed
             shutil.rmtree(runs, ignore_errors=True)
     return bill
+
+
+def length_of(starter: Starter, campaign: Path, folder: Path, is_called: bool) -> float:
+    """Seconds of a run that nobody stops."""
+    runs, begun = folder / f"timed-{is_called}", time.perf_counter()
+    starter.start(campaign, runs, pause=PAUSE_S, is_called=is_called)
+    starter.code()
+    return time.perf_counter() - begun
+
+
+def of_score(tables: dict[str, bytes]) -> dict[str, bytes]:
+    """The tables that score leaves: headers and cells of each plate."""
+    return {name: data for name, data in tables.items() if "/" in name}
+
+
+def resume(
+    starter: Starter, campaign: Path, runs: Path, *, is_called: bool
+) -> Callable[[], int]:
+    """What runs the same command again, to its end; gives the exit code."""
+
+    def again() -> int:
+        starter.start(campaign, runs, is_called=is_called)
+        return starter.code()
+
+    return again
 
 
 def _kill_local(campaign: Path, runs: Path, rng: random.Random) -> bool:
@@ -143,28 +174,27 @@ def _kill_local(campaign: Path, runs: Path, rng: random.Random) -> bool:
 
 
 def aimed_kills(n: int, seed: int, campaign: Path, folder: Path) -> Bill:
-    """Runs of score that die at a change to the ledger or to the tables of cells drawn
-    by chance: before it, half-way through what is written, or after it."""
+    """Runs of score that die at one of their changes to the run's folder, drawn by
+    chance: before it, half-way through what is written, or after it. Most of these
+    changes are parts of a commit."""
     rng, bill = random.Random(seed + 1), Bill()
     with Starter(folder / "log") as starter:
         whole = unbroken(starter, campaign, folder / "whole")
-        n_changes = len(changes_of(score_here(campaign, folder / "counted")[1]))
+        log, counted = Log(), folder / "counted"
+        score_here(campaign, counted, log, ruled=counted / "tiny")
         while bill.kills < n:
             runs = folder / f"aimed-{bill.kills}-{bill.missed}"
-            aim = {"aim": rng.randrange(n_changes), "moment": rng.choice(MOMENTS)}
+            aim: dict[str, Any] = {"aim": rng.randrange(log.n_changes)}
+            aim |= {"moment": rng.choice(MOMENTS)}
             is_called = bill.kills % 10 == 0
             place = str(runs / "tiny")
             starter.start(campaign, runs, is_called=False, folder=place, **aim)
             is_killed = starter.code() == -9
             if is_killed:
-
-                def resume(runs: Path = runs, is_called: bool = is_called) -> int:
-                    starter.start(campaign, runs, is_called=is_called)
-                    return starter.code()
-
-                tables = ("ledger/", "cells/")
-                some = {k: v for k, v in whole.items() if is_called or k.startswith(tables)}
-                settle(bill, runs / "tiny", resume, some)
+                again = resume(starter, campaign, runs, is_called=is_called)
+                tables = whole if is_called else of_score(whole)
+                bill.also_called += is_called
+                settle(bill, runs / "tiny", again, tables)
             bill.missed += not is_killed
             shutil.rmtree(runs, ignore_errors=True)
     return bill

@@ -4,6 +4,7 @@ Files that Arrow opens by name are read without Python and are not seen.
 """
 
 import builtins
+import contextlib
 import errno
 import io
 import os
@@ -19,6 +20,13 @@ CHANGES = {
     "create", "write", "truncate", "fsync",
     "link", "replace", "rename", "unlink", "mkdir", "rmdir",
 }  # fmt: skip
+_TOLD = {
+    "write": "write",
+    "pwrite": "write",
+    "pread": "read",
+    "fsync": "fsync",
+    "ftruncate": "truncate",
+}
 _ON_DESCRIPTORS = ("read", "write", "truncate", "fsync")
 _ON_PATHS = ("link", "replace", "rename", "unlink", "mkdir", "rmdir", "scandir", "stat")
 
@@ -44,15 +52,27 @@ class Policy(Protocol):
 
 @dataclass
 class Log:
-    """Lets every call pass and keeps it."""
+    """Lets every call pass; keeps the names of all and those that went well."""
 
+    tried: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
     def __call__(self, call: Call, do: Do) -> Any:
         """Do it, then keep it: a call that fails changes nothing."""
+        self.tried.append(call.name)
         result = do(call.data)
         self.calls.append(call)
         return result
+
+    @property
+    def changes(self) -> list[Call]:
+        """The calls that changed something."""
+        return [call for call in self.calls if call.name in CHANGES]
+
+    @property
+    def n_changes(self) -> int:
+        """How many calls were to change something."""
+        return sum(name in CHANGES for name in self.tried)
 
 
 def refused(call: Call, number: int) -> OSError:
@@ -99,7 +119,8 @@ class Kill:
         if self.moment == "middle" and call.name == "write" and not is_line:
             do(call.data[: len(call.data) // 2])
         elif self.moment != "before":
-            do(call.data)
+            with contextlib.suppress(FileNotFoundError):  # nothing was there to unlink
+                do(call.data)
         _kill()
 
 
@@ -143,7 +164,7 @@ class _Shim:
     def __init__(self, folder: Path, policy: Policy) -> None:
         self.folder, self.policy = str(folder), policy
         self.paths: dict[int, str] = {}
-        names = ("open", "close", "write", "fsync", "ftruncate", *_ON_PATHS)
+        names = ("open", "close", *_TOLD, *_ON_PATHS)
         self.real = {name: getattr(os, name) for name in names}
         self.real_open = io.open
 
@@ -152,6 +173,13 @@ class _Shim:
             return path in self.paths
         text = os.fspath(path)
         return isinstance(text, str) and text.startswith(self.folder)
+
+    def is_there(self, path: Any) -> bool:
+        try:
+            self.real["stat"](path)
+        except FileNotFoundError:
+            return False
+        return True
 
     def on_path(self, name: str) -> Callable[..., Any]:
         real = self.real[name]
@@ -169,7 +197,8 @@ class _Shim:
         real = self.real["open"]
         if not self.is_inside(path):
             return int(real(path, flags, *more, **named))
-        name = "create" if flags & os.O_CREAT and not os.path.exists(path) else "open"
+        is_new = flags & os.O_CREAT and not self.is_there(path)
+        name = "create" if is_new else "open"
         call = Call(name, os.fspath(path))
         descriptor = int(self.policy(call, lambda _: real(path, flags, *more, **named)))
         self.paths[descriptor] = os.fspath(path)
@@ -179,14 +208,18 @@ class _Shim:
         self.paths.pop(descriptor, None)
         self.real["close"](descriptor)
 
-    def write(self, descriptor: int, data: Any) -> int:
-        real = self.real["write"]
-        if descriptor not in self.paths:
-            return int(real(descriptor, data))
-        call = Call("write", self.paths[descriptor], bytes(data))
-        return int(self.policy(call, lambda some: real(descriptor, some)))
+    def writing(self, name: str) -> Callable[..., int]:
+        real = self.real[name]
 
-    def on_descriptor(self, name: str, told: str) -> Callable[..., Any]:
+        def stand_in(descriptor: int, data: Any, *more: int) -> int:
+            if descriptor not in self.paths:
+                return int(real(descriptor, data, *more))
+            call = Call("write", self.paths[descriptor], bytes(data))
+            return int(self.policy(call, lambda some: real(descriptor, some, *more)))
+
+        return stand_in
+
+    def acting(self, name: str, told: str) -> Callable[..., Any]:
         real = self.real[name]
 
         def stand_in(descriptor: int, *more: Any) -> Any:
@@ -221,9 +254,10 @@ def storage(folder: Path, policy: Policy) -> Iterator[None]:
     """Rule every storage call below ``folder`` while the block lasts."""
     shim = _Shim(folder, policy)
     stand_ins: dict[str, Any] = {name: shim.on_path(name) for name in _ON_PATHS}
-    stand_ins |= {"open": shim.open, "close": shim.close, "write": shim.write}
-    stand_ins["fsync"] = shim.on_descriptor("fsync", "fsync")
-    stand_ins["ftruncate"] = shim.on_descriptor("ftruncate", "truncate")
+    stand_ins |= {"open": shim.open, "close": shim.close}
+    for name, told in _TOLD.items():
+        kind = shim.writing(name) if told == "write" else shim.acting(name, told)
+        stand_ins[name] = kind
     with (
         patch.multiple(os, **stand_ins),
         patch.object(io, "open", shim.open_file),

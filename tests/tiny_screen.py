@@ -52,9 +52,7 @@ def make_screen(
     entries = []
     for number, plate in enumerate(plates):
         path = root / "plates" / f"{plate}.ome.zarr"
-        spec = PlateSpec(
-            plate, FORMAT, wells, 2, CHANNELS, 1.0, (2, 32, 32), "uint16"
-        )
+        spec = PlateSpec(plate, FORMAT, wells, 2, CHANNELS, 1.0, (2, 32, 32), "uint16")
         with plate_writer(path, spec) as write:
             for index, well in enumerate(wells):
                 for field in (0, 1):

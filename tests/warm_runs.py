@@ -2,6 +2,7 @@
 none of them waits for imports."""
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -12,18 +13,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+NEEDED = ("screen.score", "screen.call", "screen.jobs", "screen.compose")
 ROOT = Path(__file__).parents[1]
 MAIN = "from tests.warm_runs import main; main()"
 
 
 def main() -> None:
     """Fork a run for each line asked for; tell its process id, then its exit code."""
-    import screen.call
-    import screen.jobs
-    import screen.score
     from tests.tiny_run import main as run
 
-    assert screen.call and screen.jobs and screen.score
+    for name in NEEDED:
+        importlib.import_module(name)
     print("warm", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

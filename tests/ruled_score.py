@@ -11,29 +11,22 @@ from plates.store import open_plate
 from screen.compose import settings_of
 from screen.errors import Outcome
 from screen.score import score_campaign
-from tests.storage_shim import CHANGES, Call, Log, Policy, storage
+from tests.storage_shim import Policy, storage
 from tests.tiny_screen import NumpySource, make_model
 
 
 def score_here(
-    root: Path, runs: Path, policy: Policy | None = None
-) -> tuple[Outcome, list[Call]]:
-    """Score with the numpy scorer; the outcome, and the calls below the run's folder
-    and the campaign's unless another policy rules them."""
-    log = Log()
+    root: Path, runs: Path, policy: Policy, *, ruled: Path | None = None
+) -> Outcome:
+    """Score with the numpy scorer; the policy rules all calls below ``ruled``, which is
+    the folder around the runs (and the campaign's, where it lies there) unless given."""
     words = [f"campaign={root}", "model=none", f"runs={runs}", "cluster=inline"]
     settings = settings_of("score", [*words, "quarantine.retry=true"])
-    with storage(runs.parent, log if policy is None else policy):
+    with storage(runs.parent if ruled is None else ruled, policy):
         campaign = Campaign.open(root)
         plates = tuple(open_plate(entry.path) for entry in campaign.plates)
         model = make_model(campaign)
-        outcome = score_campaign(settings, campaign, plates, model, NumpySource())
-    return outcome, log.calls
-
-
-def changes_of(calls: list[Call]) -> list[Call]:
-    """The calls that change what is stored."""
-    return [call for call in calls if call.name in CHANGES]
+        return score_campaign(settings, campaign, plates, model, NumpySource())
 
 
 def started(run: Path) -> list[str]:
