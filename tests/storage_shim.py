@@ -119,7 +119,7 @@ class Kill:
         if self.moment == "middle" and call.name == "write" and not is_line:
             do(call.data[: len(call.data) // 2])
         elif self.moment != "before":
-            with contextlib.suppress(FileNotFoundError):  # nothing was there to unlink
+            with contextlib.suppress(OSError):  # no file to unlink, a folder there
                 do(call.data)
         _kill()
 

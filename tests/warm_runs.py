@@ -91,9 +91,9 @@ class Starter:
         trace: TracebackType | None,
     ) -> None:
         """End it."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        with self.process:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
 
     def _line(self) -> str:
         assert self.process.stdout is not None
