@@ -90,7 +90,7 @@ def keep_fingerprint(
     """
     path = run / FILE
     if path.exists():
-        old = json.loads(path.read_text())
+        old = _kept(path)
         changed = changes(old, facts)
         if changed and not new_run:
             raise refusal(
@@ -107,6 +107,20 @@ def keep_fingerprint(
             facts = {**facts, "plates": {**old["plates"], **facts["plates"]}}
     write_json(path, facts)
     return digest(facts)
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """The facts of an earlier run; raises Refusal (exit 7) where a disk spoilt them."""
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise refusal(
+            "MANIFEST_INVALID",
+            path,
+            f"it cannot be read ({error})",
+            "it says with which settings the run's records were made",
+            "put it back from a copy, or score into another run=NAME",
+        ) from error
 
 
 def digest(facts: dict[str, Any]) -> str:

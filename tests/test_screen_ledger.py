@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from screen.errors import Refusal
+from screen.fingerprint import keep_fingerprint
 from screen.ledger import (
     IntegrityError,
     Ledger,
@@ -160,3 +162,15 @@ def test_wells_that_are_not_scored_have_no_score(tmp_path: Path, status: str) ->
     row = score_table(tmp_path, ["P01"]).row(0, named=True)
     assert row["score"] == []
     assert row["networks"] == []
+
+
+@pytest.mark.parametrize("left", [b"", bytes(40), b'{"model": "0', b"7"])
+def test_a_fingerprint_that_a_disk_spoilt_is_refused(
+    tmp_path: Path, left: bytes
+) -> None:
+    facts = {"model": "0" * 64, "plates": {}}
+    keep_fingerprint(tmp_path, facts, new_run=False)
+    (tmp_path / "fingerprint.json").write_bytes(left)
+    with pytest.raises(Refusal, match=r"fingerprint\.json: it cannot be read") as told:
+        keep_fingerprint(tmp_path, facts, new_run=False)
+    assert told.value.code == 7

@@ -68,14 +68,15 @@ def score(settings: ScoreVerb) -> Outcome:
     return score_campaign(settings, campaign, plates, make_model(campaign), source)
 
 
-def main(words: list[str]) -> int:
-    """Score, then call, through the command line's own door; the first bad exit code."""
+def main(words: list[str], *, is_called: bool = True) -> int:
+    """Score, then call unless told not to, through the command line's own door; the
+    first bad exit code."""
     import screen.score
     from screen.__main__ import main as command
 
     screen.score.run = score
     code = command(["score", "model=none", *words])
-    if code not in (0, 4, 8):
+    if code not in (0, 4, 8) or not is_called:
         return code
     places = [w for w in words if w.startswith(("campaign=", "runs="))]
     return command(["call", *places]) or code

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from plates.campaign import Campaign, PlateEntry, write_campaign
 from plates.maps import PlateMap
 from plates.store import PlateSpec, plate_writer
-from plates.wells import PlateFormat
+from plates.wells import PlateFormat, Well
 from screen.blocks import FieldScores
 from screen.models import Model, ModelSpec, NetworkSpec
 
@@ -20,11 +20,11 @@ FORMAT = PlateFormat.of(24)
 CHANNELS = ("nucleus", "body")
 
 
-def tiny_map(plates: Sequence[str]) -> PlateMap:
+def tiny_map(plates: Sequence[str], wells: Sequence[Well]) -> PlateMap:
     """Column 1 healthy, column 2 stressed vehicle, the rest one compound a column."""
     rows = []
     for number, plate in enumerate(plates):
-        for well in FORMAT.wells():
+        for well in wells:
             is_control = well.column < 2
             rows.append(
                 {
@@ -42,23 +42,25 @@ def tiny_map(plates: Sequence[str]) -> PlateMap:
     return PlateMap.from_frame(frame, FORMAT)
 
 
-def make_screen(root: Path, plates: Sequence[str] = ("P01", "P02")) -> Campaign:
-    """Write a campaign of 24-well plates whose pixels are seeded noise."""
+def make_screen(
+    root: Path, plates: Sequence[str] = ("P01", "P02"), n_wells: int = 24
+) -> Campaign:
+    """Write a campaign of 24-well plates whose pixels are seeded noise; only their
+    first ``n_wells`` wells are mapped and imaged."""
+    wells = FORMAT.wells()[:n_wells]
     (root / "plates").mkdir(parents=True)
     entries = []
     for number, plate in enumerate(plates):
         path = root / "plates" / f"{plate}.ome.zarr"
-        spec = PlateSpec(
-            plate, FORMAT, FORMAT.wells(), 2, CHANNELS, 1.0, (2, 32, 32), "uint16"
-        )
+        spec = PlateSpec(plate, FORMAT, wells, 2, CHANNELS, 1.0, (2, 32, 32), "uint16")
         with plate_writer(path, spec) as write:
-            for index, well in enumerate(FORMAT.wells()):
+            for index, well in enumerate(wells):
                 for field in (0, 1):
                     rng = np.random.default_rng([number, index, field])
                     pixels = rng.integers(100, 4000, (2, 32, 32), np.uint16)
                     write(well, field, pixels)
         entries.append(PlateEntry(plate, path))
-    tiny_map(plates).write_csv(root / "map.csv")
+    tiny_map(plates, wells).write_csv(root / "map.csv")
     write_campaign(
         root,
         name="tiny",

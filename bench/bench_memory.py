@@ -1,0 +1,156 @@
+"""Peak memory of score with its default settings, for 1, 4 and 16 plates.
+
+Usage: python bench/bench_memory.py [--quick] [--plates 1,4,16] [--repeats 3]. A campaign
+of small fields is simulated and a model trained as briefly as can be; then `score` runs
+as a person would start it. Memory is the resident size of all its processes together,
+sampled every 20 ms (pages they share count twice). The last line is one JSON object;
+the exit code is 1 above 1.5 GB or where the peaks differ by more than 5 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import psutil  # type: ignore[import-untyped]
+
+from bench.laps import resident
+from bench.machine import ROOT, facts
+from plates.campaign import Campaign, PlateEntry, write_campaign
+from screen import simulate, train
+from screen.compose import settings_of
+
+MB = 1e6
+LIMIT_MB = 1500.0
+SPREAD = 0.05
+FIELD = ["simulate=tiny", "simulate.field_px=540", "simulate.cells_per_well=100"]
+
+
+def prepare(root: Path, n_plates: int) -> tuple[Campaign, Path]:
+    """A simulated campaign and a model for it."""
+    whole, model = root / "whole", root / "model"
+    words = [*FIELD, f"simulate.n_plates={n_plates}", f"out={whole}", "seed=1"]
+    simulate.run(settings_of("simulate", words))
+    words = [f"campaign={whole}", f"out={model}", "split=halves", "epochs=1"]
+    train.run(settings_of("train", [*words, "max_cells_per_well=10"]))
+    return Campaign.open(whole), model
+
+
+def part_of(campaign: Campaign, root: Path, n_plates: int) -> Path:
+    """A campaign of the first plates, whose files are further names of the same."""
+    folder = root / f"of-{n_plates}"
+    (folder / "plates").mkdir(parents=True)
+    entries = []
+    for entry in campaign.plates[:n_plates]:
+        path = folder / "plates" / entry.path.name
+        shutil.copytree(entry.path, path, copy_function=os.link)
+        entries.append(PlateEntry(entry.plate, path))
+    campaign.map.write_csv(folder / "map.csv")
+    write_campaign(
+        folder,
+        name=folder.name,
+        plate_format=campaign.format,
+        plates=entries,
+        map_path=folder / "map.csv",
+        library_path=None,
+        map_may_hold_more=True,
+    )
+    return folder
+
+
+def scored(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
+    """One run of score by command: its peak in MB, also by process, and its seconds."""
+    places = [f"campaign={campaign}", f"model={model}", f"runs={runs}"]
+    begun = time.perf_counter()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "screen", "score", *places],
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        peak, each = watch(process)
+        log.seek(0)
+        said = log.read().decode(errors="replace")
+    if process.returncode not in (0, 4, 8):
+        raise RuntimeError(
+            f"score must end well, not with {process.returncode}: {said}"
+        )
+    seconds = time.perf_counter() - begun
+    return {"peak_mb": peak, "by_process_mb": each, "seconds": seconds}
+
+
+def watch(process: subprocess.Popen[bytes]) -> tuple[float, list[float]]:
+    """Until the end: the largest sum of resident sizes, and the largest of each
+    process of the tree, in MB."""
+    peak, each = 0.0, dict[int, float]()
+    tree: list[int] = []
+    n_looks = 0
+    while process.poll() is None:
+        if n_looks % 10 == 0:  # to ask for all processes takes longer than to look
+            tree = [process.pid, *children(process.pid)]
+        n_looks += 1
+        sizes = {pid: resident(pid) / MB for pid in tree}
+        peak = max(peak, sum(sizes.values()))
+        each |= {pid: max(size, each.get(pid, 0.0)) for pid, size in sizes.items()}
+        time.sleep(0.02)
+    return peak, sorted((round(size) for size in each.values()), reverse=True)
+
+
+def children(pid: int) -> list[int]:
+    """All processes below one; none if it is gone."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def measure(root: Path, counts: list[int], repeats: int) -> dict[str, Any]:
+    """Every count in turn, and all of them again: a change of the machine hits all."""
+    campaign, model = prepare(root, max(counts))
+    parts = {n: part_of(campaign, root, n) for n in counts}
+    looks: dict[int, list[dict[str, Any]]] = {n: [] for n in counts}
+    for turn in range(repeats):
+        for n, part in parts.items():
+            looks[n].append(scored(part, model, root / f"runs-{turn}-{n}"))
+    median = {n: statistics.median(x["peak_mb"] for x in looks[n]) for n in counts}
+    return {
+        "peak_mb": {str(n): round(mb) for n, mb in median.items()},
+        "spread": round(max(median.values()) / min(median.values()) - 1, 4),
+        "looks": {
+            str(n): [[round(x["peak_mb"]), round(x["seconds"], 1)] for x in some]
+            for n, some in looks.items()
+        },
+        "by_process_mb": {str(n): looks[n][-1]["by_process_mb"] for n in counts},
+        "config": {"wells_a_plate": 96, "fields": FIELD, "repeats": repeats},
+    }
+
+
+def main() -> int:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--plates", default="1,4,16")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="1 and 4 plates, once")
+    asked = parser.parse_args()
+    counts = [int(n) for n in ("1,4" if asked.quick else asked.plates).split(",")]
+    with tempfile.TemporaryDirectory(prefix="memory-") as folder:
+        found = measure(Path(folder), counts, 1 if asked.quick else asked.repeats)
+    is_good = max(found["peak_mb"].values()) <= LIMIT_MB and found["spread"] <= SPREAD
+    print(json.dumps({"bench": "memory", "is_good": is_good, **found} | facts()))
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
