@@ -9,8 +9,8 @@ import numpy as np
 
 from plates.problems import Problem
 from plates.store import Plate
+from screen.cluster_settings import ClusterSettings
 from screen.errors import Refusal
-from screen.groups import ClusterSettings
 
 BASE_BYTES = 300_000_000
 """A worker with JAX and a network has at least that, without any field."""
