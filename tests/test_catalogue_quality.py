@@ -283,6 +283,7 @@ def real_score(
 
     with (
         mock.patch("screen.scoring.ModelScorer", Source),
+        mock.patch("screen.model_networks.check_networks"),  # weights of nothing
         mock.patch("tests.catalogue._score", score.run),
     ):
         return run_verb("score", *words, "run=r", "cluster=inline", *more)
