@@ -269,6 +269,7 @@ COUNT_MAY_EXPLAIN | WARN | COMPLETE | against vehicle wells of the same cell num
 POSITION_MAY_EXPLAIN | WARN | COMPLETE | the compound lies in the same wells on all plates, and vehicle wells stray by place as far | lay its replicates out elsewhere
 TOXIC_AT_HIGHER_DOSE | WARN | COMPLETE | a higher dose of the compound kills | prefer the lower dose
 LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
+RECORD_TORN | WARN | COMPLETE | a well's record is not whole, the well counts as not done | run the same command again
 EVENTS_DAMAGED | WARN | COMPLETE | progress is told by the events, results do not rest on them | none needed
 DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch

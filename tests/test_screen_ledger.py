@@ -164,13 +164,17 @@ def test_wells_that_are_not_scored_have_no_score(tmp_path: Path, status: str) ->
     assert row["networks"] == []
 
 
+def forget_none(names: list[str]) -> None:
+    assert names == []
+
+
 @pytest.mark.parametrize("left", [b"", bytes(40), b'{"model": "0', b"7"])
 def test_a_fingerprint_that_a_disk_spoilt_is_refused(
     tmp_path: Path, left: bytes
 ) -> None:
     facts = {"model": "0" * 64, "plates": {}}
-    keep_fingerprint(tmp_path, facts, new_run=False)
+    keep_fingerprint(tmp_path, facts, forget_none, new_run=False)
     (tmp_path / "fingerprint.json").write_bytes(left)
     with pytest.raises(Refusal, match=r"fingerprint\.json: it cannot be read") as told:
-        keep_fingerprint(tmp_path, facts, new_run=False)
+        keep_fingerprint(tmp_path, facts, forget_none, new_run=False)
     assert told.value.code == 7
