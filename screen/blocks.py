@@ -173,6 +173,8 @@ def score_well(
     source = well_input(plate, well, block.illumination, block.centres)
     for index in range(expected):
         _score_field(plate, well, index, task, scorer, block, found)
+    # A plate that was away when the well began has been waited for by now.
+    source = source or well_input(plate, well, block.illumination, block.centres)
     status, codes = _status(found, expected, block.min_fields_share, task.networks)
     header = {
         "plate": block.plate,

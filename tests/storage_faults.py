@@ -113,13 +113,15 @@ class FailingReads:
     times: int = -1
     reads: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def __call__(self, plate: Plate, well: Well, index: int) -> NDArray[Any]:
+    def __call__(
+        self, plate: Plate, well: Well, index: int, told: Callable[[str], None]
+    ) -> NDArray[Any]:
         """Read or fail."""
         key = (str(well), index)
         self.reads[key] = self.reads.get(key, 0) + 1
         if self.bad(*key) and (self.times < 0 or self.reads[key] <= self.times):
             raise OSError(self.number, os.strerror(self.number), f"{plate.path}/{key}")
-        pixels: NDArray[Any] = read_field(plate, well, index)
+        pixels: NDArray[Any] = read_field(plate, well, index, told=told)
         return pixels
 
 

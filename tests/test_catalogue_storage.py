@@ -52,7 +52,8 @@ def test_G01_too_little_space_is_told_before_any_work(
         ended = night(screen, memory_path)
     told(ended, 5, "DISK_FULL", f"{needed:,} bytes needed", str(memory_path / "tiny"))
     assert f"{needed - 1:,} bytes free" in ended.text
-    assert not (memory_path / "tiny" / "events.jsonl").exists()
+    events = (memory_path / "tiny" / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in events] == ["score_stopped"]
 
 
 def test_G01_the_estimate_holds_what_is_written(
