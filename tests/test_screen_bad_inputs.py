@@ -6,17 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import polars as pl
 import pytest
 import tifffile
 
+from kernels.networks import build
 from plates.campaign import Campaign, write_campaign
 from plates.store import open_plate, read_field
 from plates.store_metadata import LEVEL, SHARD
 from plates.wells import Well
 from screen.__main__ import main
-from screen.models import save_model
+from screen.models import network_weights, save_model
 from tests import tiny_run, tiny_screen
 from tests.tiny_screen import CHANNELS, FORMAT, make_screen
 
@@ -65,10 +67,13 @@ def write_map(folder: Path, rows: Sequence[str], header: str = HEADER) -> None:
 
 
 def make_model(folder: Path, campaign: Campaign, channels: tuple[str, ...]) -> None:
-    """A model on disk with these channels; its weights are never used."""
+    """A model on disk with these channels; its weights fit, and have learnt nothing."""
     spec = replace(tiny_screen.make_model(campaign).spec, channels=channels)
-    none = {"weight": np.zeros(1, np.float32)}
-    save_model(folder, spec, {network.name: none for network in spec.networks})
+    network = build(
+        spec.architecture, len(channels), spec.crop_px, key=jax.random.key(0)
+    )
+    weights = network_weights(network)
+    save_model(folder, spec, {one.name: weights for one in spec.networks})
 
 
 def _words(root: Path, verb: str, *more: str) -> list[str]:
