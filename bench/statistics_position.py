@@ -1,13 +1,11 @@
 """What a well's place can fake: vehicle places taken for compounds, and compounds that never change theirs.
 
-Usage: python bench/statistics_position.py [--seed 0] [--quick]. The real vehicle wells
-are those of repurposing_screen. Prints one JSON object, a key a bar.
+A part of bench_statistics.py. The real vehicle wells
+are those of repurposing_screen. One figure a bar.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import polars as pl
 
-from bench.machine import facts
 from bench.real_vehicle_wells import (
     DATA,
     plain_t_p,
@@ -171,17 +168,3 @@ def figures(seed: int, quick: bool) -> dict[str, Figure]:
         found["position_real"] = position_real(wells)
         found["position_called"] = position_called(wells)
     return found | {"position_virtual": position_virtual(seed, quick)}
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
-    found = figures(options.seed, options.quick)
-    print(json.dumps({**facts(), "seed": options.seed, **found}))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,13 @@
 """Virtual screens at table level, through the very call: how well its ranking of compounds fares beside an oracle's.
 
-Usage: python bench/statistics_screens.py [--seed 0] [--quick]. 1,000 compounds at 3 doses
+A part of bench_statistics.py. 1,000 compounds at 3 doses
 on 2 replicate plates each; noise is drawn from real vehicle wells. The oracle sees the same
 measured wells but knows offset and variance of their plate and the effect of their place.
-Prints one JSON object, a key a bar.
+One figure a bar.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ import numpy as np
 import polars as pl
 from scipy.special import logsumexp
 
-from bench.machine import facts
 from bench.real_vehicle_wells import DATA
 from bench.virtual_screens import (
     DOSES,
@@ -184,17 +181,3 @@ def figures(seed: int, quick: bool) -> dict[str, Figure]:
                     noise, layout, sd, (seed, i, j), 1 if quick else 10
                 )
     return found
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
-    found = figures(options.seed, options.quick)
-    print(json.dumps({**facts(), "seed": options.seed, **found}))
-
-
-if __name__ == "__main__":
-    main()

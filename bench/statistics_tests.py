@@ -1,15 +1,12 @@
 """How honest the tests of `call` are: well intervals, null calibration and false discoveries.
 
-Usage: python bench/statistics_tests.py [--seed 0] [--quick]. Virtual plates have known
+A part of bench_statistics.py. Virtual plates have known
 spread, places and effects and go through the very functions that `call` uses; the real
-vehicle wells are those of lopac_screen. Prints one JSON object,
-a key a bar.
+vehicle wells are those of lopac_screen. One figure a bar.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,6 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from bench.machine import facts
 from bench.real_vehicle_wells import DATA, e31_vehicle
 from screen.statistics.average_precision import retrieval
 from screen.statistics.rates import q_values
@@ -266,17 +262,3 @@ def figures(seed: int, quick: bool) -> dict[str, Figure]:
         "average_precision": map_size(seed, quick),
         "discoveries": discoveries(seed, quick),
     }
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
-    found = figures(options.seed, options.quick)
-    print(json.dumps({**facts(), "seed": options.seed, **found}))
-
-
-if __name__ == "__main__":
-    main()

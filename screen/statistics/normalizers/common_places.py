@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from screen.statistics.normalizers.dose_alias import dose_alias, explained
-from screen.statistics.normalizers.grid import Bools, Ids, PlateGrid
+from screen.statistics.normalizers.grid import Ids, PlateGrid
 from screen.statistics.normalizers.hit_share import hit_share
 from screen.statistics.normalizers.layout import fixed_share
 from screen.statistics.normalizers.polish import median_polish
@@ -50,18 +50,18 @@ def common_places(plates: Sequence[PlateGrid]) -> CommonPlaces:
     nothing (p > 0.001 each).
     """
     used = [p for p in plates if p.treated.sum() >= MIN_SAMPLES and _spread(p) > 0]
-    maps = _by_map(used)
-    codes = _refusals(used, len(maps))
+    n_maps = len({p.treatment.tobytes() for p in used})
+    codes = _refusals(used, n_maps)
     if codes:
         shape = plates[0].values.shape if plates else (0, 0)
-        return CommonPlaces(np.zeros(shape), 0.0, len(maps), codes)
-    samples, places = _medians(maps)
+        return CommonPlaces(np.zeros(shape), 0.0, n_maps, codes)
+    samples, places = _medians(_by_map(used))
     share = _share(samples)
     if share == 0:
         codes = ("PLACE_EFFECT_NONE",)
     profile = _lines(samples, places if _few_hits(used) else samples)
     held = float(profile[np.isfinite(samples)].var())
-    return CommonPlaces(profile, held, len(maps), codes)
+    return CommonPlaces(profile, held, n_maps, codes)
 
 
 def freed(plate: PlateGrid, places: CommonPlaces) -> PlateGrid:
@@ -90,21 +90,22 @@ def _refusals(plates: Sequence[PlateGrid], n_maps: int) -> tuple[str, ...]:
 
 def _by_map(plates: Sequence[PlateGrid]) -> list[tuple[Floats, Floats]]:
     """Per map the standardised values [row column] of samples, and of samples and vehicle, mean over its plates."""
-    maps: dict[bytes, list[PlateGrid]] = {}
+    maps: dict[bytes, list[tuple[Floats, Floats]]] = {}
     for plate in plates:
-        maps.setdefault(plate.treatment.tobytes(), []).append(plate)
+        maps.setdefault(plate.treatment.tobytes(), []).append(_standard(plate))
     return [
-        (
-            _mean([_standard(p, p.treated) for p in group]),
-            _mean([_standard(p, p.treated | p.vehicle) for p in group]),
-        )
+        (_mean([samples for samples, _ in group]), _mean([both for _, both in group]))
         for group in maps.values()
     ]
 
 
-def _standard(plate: PlateGrid, wells: Bools) -> Floats:
+def _standard(plate: PlateGrid) -> tuple[Floats, Floats]:
+    """The plate's samples, and its samples and vehicle, in sds about their bulk; NaN elsewhere and far from it."""
     scaled = (plate.values - _bulk(plate)) / _spread(plate)
-    return np.where(wells & (np.abs(scaled) <= BULK), scaled, np.nan)
+    inner = np.abs(scaled) <= BULK
+    samples = plate.treated & inner
+    both = samples | (plate.vehicle & inner)
+    return np.where(samples, scaled, np.nan), np.where(both, scaled, np.nan)
 
 
 def _bulk(plate: PlateGrid) -> float:
