@@ -299,8 +299,9 @@ def test_F14_a_stop_says_how_to_go_on_and_loses_nothing(
 HANGS = """
 import signal, sys, time
 from screen.__main__ import _listen
-if sys.argv[1] == "nohup":
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+# Whoever runs the tests may have been started by nohup, which children inherit.
+is_nohup = sys.argv[1] == "nohup"
+signal.signal(signal.SIGHUP, signal.SIG_IGN if is_nohup else signal.SIG_DFL)
 _listen()
 try:
     print("ready", flush=True)
