@@ -1,123 +1,68 @@
 """Milliseconds per cell from the compressed plates to committed records, and of its parts.
 
-Usage: python bench/bench_stream.py [--quick] [CAMPAIGN MODEL]. Without a campaign a
-small one with fields like the reference screen's is simulated, and a model is trained
-as briefly as can be: speed does not depend on weights. End to end is counted once
-everything is compiled; start-up stands apart. The last line is one JSON object.
+Usage: python bench/bench_stream.py [--quick] [--channels 1,4] [--rounds 5] [--seed 1]
+[--keep FOLDER]. Four virtual plates of 96 wells are painted, a field of 2160 x 2160
+each and about 300 cells in it, and the compact network is taught on them. Then in
+turns, so that a busy machine is busy for all: decode, find and forward alone; `score`
+with cluster=local once everything is compiled; and, where PyTorch is installed, the
+best PyTorch pipeline and the usual recipe (bench/peers/torch_stream.py). The last line
+is one JSON object; figures are of the first number of channels, the others stand in
+``channels``.
 """
 
+from __future__ import annotations
+
+import argparse
+import importlib.util
 import json
+import os
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import jax
-
 from bench.machine import facts
-from plates.campaign import Campaign
-from plates.store import Plate, open_plate, read_field
-from plates.wells import Well
-from screen import score, simulate, train
+from bench.stream_parts import (
+    PARTS,
+    Spent,
+    Work,
+    found_cells,
+    hashes,
+    judged,
+    parts,
+    work_of,
+)
+from bench.stream_plates import PIXEL_UM, Prepared, prepare
+from screen import score
 from screen.compose import settings_of
 from screen.models import Model, load_model
-from screen.scoring import JaxScorer, ModelScorer, micro_batches
+from screen.scoring import JaxScorer, ModelScorer
 
-KINDS = ("inline", "local")
 WARM_SHARE = 0.3
-FIELDS_AT_ONCE = 16
+N_PART_FIELDS = 64
+N_PEER_FIELDS = 192
+N_USUAL_FIELDS = 40
+BARS = {"ms_per_cell": 0.10, "ratio_to_parts": 1.15, "best_peer_ratio": 1.10}
+LEAST_SPEEDUP = 1.5
 
 
-def prepare(root: Path, *, is_quick: bool) -> tuple[Path, Path]:
-    """Simulate a campaign and train a model; their folders."""
-    words = ["simulate=tiny", "simulate.field_px=540", "simulate.cells_per_well=200"]
-    words += [f"simulate.n_plates={1 if is_quick else 4}", f"out={root / 'campaign'}"]
-    simulate.run(settings_of("simulate", [*words, "seed=1"]))
-    words = [f"campaign={root / 'campaign'}", f"out={root / 'model'}", "split=halves"]
-    train.run(settings_of("train", [*words, "epochs=1", "max_cells_per_well=10"]))
-    return root / "campaign", root / "model"
-
-
-Work = tuple[Plate, Well, tuple[str, ...]]
-
-
-def work_of(campaign: Campaign, model: Model) -> list[Work]:
-    """Every well, with the networks that may score it."""
-    plates = [open_plate(entry.path) for entry in campaign.plates]
-    return [
-        (plate, well, networks)
-        for plate in plates
-        for well in plate.wells
-        if (
-            networks := tuple(
-                n.name
-                for n in model.spec.networks
-                if n.may_score(plate.plate, str(well))
-            )
-        )
-    ]
-
-
-def parts(scorer: JaxScorer, work: list[Work]) -> tuple[dict[str, float], int]:
-    """Milliseconds of each part alone, one field after the other, and the cells found."""
-    spent, n_cells = {"decode": 0.0, "find": 0.0, "forward": 0.0}, 0
-    for plate, well, networks in work:
-        for index in plate.fields(well):
-            pixels = clocked(spent, "decode", lambda: read_field(plate, well, index))  # noqa: B023
-            find = scorer.finder(pixels.shape, pixels.dtype.name)
-            found = clocked(spent, "find", lambda: done(find(jax.device_put(pixels))))  # noqa: B023
-            n = int(found.n_cells)
-            forward = scorer.scorer(networks, found.image)
-            batches = [
-                jax.device_put(b) for b in micro_batches(found, n, scorer.minibatch)
-            ]
-            clocked(
-                spent,
-                "forward",
-                lambda: done([forward(found.image, *b) for b in batches]),  # noqa: B023
-            )
-            n_cells += n
-    return spent, n_cells
-
-
-def done(value: Any) -> Any:
-    """The value once the device has made it."""
-    return jax.block_until_ready(value)  # type: ignore[no-untyped-call]
-
-
-def clocked(spent: dict[str, float], name: str, call: Callable[[], Any]) -> Any:
-    """What a call gives; its milliseconds are added to ``spent``."""
-    start = time.perf_counter()
-    value = call()
-    spent[name] += (time.perf_counter() - start) * 1e3
-    return value
-
-
-def end_to_end(kind: str, campaign: Path, model: Path, runs: Path) -> dict[str, float]:
-    """Score everything; ms per cell once warm, seconds in all and before the first commit."""
-    words = [
-        f"campaign={campaign}",
-        f"model={model}",
-        f"runs={runs / kind}",
-        "run=bench",
-    ]
+def end_to_end(prepared: Prepared, runs: Path) -> dict[str, float]:
+    """Score everything; ms per cell once warm, seconds before the first commit."""
+    words = [f"campaign={prepared.campaign}", f"model={prepared.model}"]
     start = time.time()
-    score.run(settings_of("score", [*words, f"cluster={kind}"]))
-    whole = time.time() - start
-    commits = list(committed(runs / kind / "bench"))
+    score.run(settings_of("score", [*words, f"runs={runs}", "run=bench"]))
+    commits = list(committed(runs / "bench"))
     warm = int(len(commits) * WARM_SHARE)
-    n_cells = sum(n for _, n in commits[warm + 1 :])
     seconds = commits[-1][0] - commits[warm][0]
     return {
-        "ms_per_cell": seconds * 1e3 / n_cells,
+        "ms_per_cell": seconds * 1e3 / sum(n for _, n in commits[warm + 1 :]),
         "wells_per_s": (len(commits) - warm - 1) / seconds,
-        "seconds": whole,
         "first_commit_s": commits[0][0] - start,
     }
 
@@ -130,59 +75,169 @@ def committed(run: Path) -> Iterator[tuple[float, int]]:
             yield datetime.fromisoformat(event["time"]).timestamp(), event["n_cells"]
 
 
-def rounded(value: Any) -> Any:
-    """Four digits are enough."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+class Peers:
+    """The two PyTorch pipelines; ``figures`` after each round, nothing without torch."""
+
+    def __init__(self, scorer: JaxScorer, work: Sequence[Work]) -> None:
+        """Weights of the first network; the ways are timed once, beforehand."""
+        from bench.peers import torch_stream
+
+        self._module, self._model = torch_stream, scorer.model
+        self._network = work[0].networks[0]
+        fields = [(w.plate, w.well) for w in work]
+        self._fields = fields[:N_PEER_FIELDS]
+        self.best = torch_stream.BestPeer(scorer, self._network, fields)
+        usual = work[:N_USUAL_FIELDS]
+        self._paths = [w.plate.path / w.well.path / "0" / "0" for w in usual]
+        self.best.stream(fields[:4])
+
+    def best_ms(self) -> float:
+        """Milliseconds per cell of the best pipeline."""
+        seconds, n_cells = self.best.stream(self._fields)
+        return seconds * 1e3 / n_cells
+
+    def usual_ms(self) -> float:
+        """Milliseconds per cell of the usual recipe."""
+        seconds, n = self._module.usual_stream(self._model, self._network, self._paths)
+        return seconds * 1e3 / n
+
+    def difference(self, scorer: JaxScorer, work: Work) -> float:
+        """Largest difference of a field's probabilities to ours."""
+        from plates.store import read_field
+
+        theirs = self.best.field((work.plate, work.well))
+        pixels = read_field(work.plate, work.well, 0)
+        ours = scorer(pixels, [self._network]).probability[:, 0]
+        return float(abs(ours - theirs).max())
 
 
-def measure(campaign: Path, model_folder: Path, root: Path) -> dict[str, Any]:
-    """Parts, end to end, parts again: a machine that gets busier is seen in both."""
-    model = load_model(model_folder)
-    minibatch = settings_of("score", [f"campaign={campaign}", "model=m"]).minibatch
+def measured(prepared: Prepared, root: Path, n_rounds: int) -> dict[str, Any]:
+    """All of it for one number of channels."""
+    model = load_model(prepared.model)
+    words = [f"campaign={prepared.campaign}", "model=m"]
+    minibatch = settings_of("score", words).minibatch
     scorer = ModelScorer(str(model.folder.resolve()), model.sha256, minibatch)()
-    work = work_of(Campaign.open(campaign), model)
-    parts(scorer, work[:FIELDS_AT_ONCE])
-    looks = [parts(scorer, work)]
-    streams = {kind: end_to_end(kind, campaign, model_folder, root) for kind in KINDS}
-    looks.append(parts(scorer, work))
-    n_cells = looks[0][1]
+    work = work_of(prepared.campaign, model)
+    some = work[:: max(1, len(work) // N_PART_FIELDS)]
+    parts(scorer, some[:4])
+    peers = Peers(scorer, work) if importlib.util.find_spec("torch") else None
+    looks: dict[str, list[Any]] = {k: [] for k in ("parts", "ours", "best", "usual")}
+    for turn in range(n_rounds):
+        looks["parts"].append(parts(scorer, some))
+        looks["ours"].append(end_to_end(prepared, root / f"runs-{turn}"))
+        if peers:
+            looks["best"].append(peers.best_ms())
+            if turn < 2:  # slow, and far off
+                looks["usual"].append(peers.usual_ms())
+    told = figures(looks, model, len(work)) | {"minibatch": minibatch}
+    told["quality"] = judged(
+        found_cells(root / "runs-0" / "bench"), prepared.truth, PIXEL_UM
+    )
+    if peers:
+        told["peer"] = {
+            "best_way": peers.best.best,
+            "forward_ms": peers.best.ms,
+            "refused": peers.best.refused,
+            "largest_difference": peers.difference(scorer, work[0]),
+        }
+    return told
+
+
+def figures(looks: dict[str, list[Any]], model: Model, n_wells: int) -> dict[str, Any]:
+    """Medians over the rounds, and the ratios of them."""
+    n_cores = os.cpu_count() or 1
     each = {
-        name: statistics.mean(spent[name] for spent, _ in looks) / n_cells
-        for name in looks[0][0]
+        name: middle([s.ms_per_cell(n_cores)[name] for s in looks["parts"]])
+        for name in PARTS
     }
-    total = sum(each.values())
-    usual = streams["local"]["ms_per_cell"]
+    ours = [look["ms_per_cell"] for look in looks["ours"]]
+    ratios = [
+        look / sum(spent.ms_per_cell(n_cores).values())
+        for look, spent in zip(ours, looks["parts"], strict=True)
+    ]
+    usual = middle(looks["usual"]) if looks["usual"] else None
     return {
-        "ms_per_cell": usual,
+        "ms_per_cell": middle(ours),
+        "ratio_to_parts": middle(ratios),
+        "usual_recipe_speedup": None if usual is None else usual / middle(ours),
+        "best_peer_ratio": middle(
+            [a / b for a, b in zip(ours, looks["best"], strict=True)]
+        )
+        if looks["best"]
+        else None,
+        "n_cells": sum(spent.n_cells for spent in looks["parts"][:1]),
+        "n_wells": n_wells,
+        "spread": {"ms_per_cell": [min(ours), max(ours)]},
         "parts": each,
-        "ratio_to_parts": usual / total,
-        "cluster": {
-            kind: {**s, "ratio_to_parts": s["ms_per_cell"] / total}
-            for kind, s in streams.items()
-        },
-        "n_cells": n_cells,
-        "n_wells": len(work),
+        "wall_of_parts": walls(looks["parts"]),
+        "wells_per_s": middle([look["wells_per_s"] for look in looks["ours"]]),
+        "first_commit_s": middle([look["first_commit_s"] for look in looks["ours"]]),
+        "best_peer_ms": middle(looks["best"]) if looks["best"] else None,
+        "usual_recipe_ms": usual,
         "model": {
             "architecture": model.spec.architecture,
             "networks": len(model.spec.networks),
             "crop_px": model.spec.crop_px,
+            "window": model.spec.window,
+            **hashes(model),
         },
-        "config": {"minibatch": minibatch, "field_shape": work[0][0].field_shape},
+        "near": max(each, key=each.__getitem__),
     }
 
 
-def main(arguments: list[str]) -> None:
+def walls(looks: Sequence[Spent]) -> dict[str, float]:
+    """Milliseconds per cell of each part by the clock."""
+    return {
+        name: middle([1e3 * s.wall[name] / s.n_cells for s in looks]) for name in PARTS
+    }
+
+
+middle: Callable[[Sequence[float]], float] = statistics.median
+
+
+def is_good(told: dict[str, Any]) -> bool:
+    """Whether every bar that was measured is met."""
+    below = all(told[k] is None or told[k] <= bar for k, bar in BARS.items())
+    speedup = told["usual_recipe_speedup"]
+    return below and (speedup is None or speedup >= LEAST_SPEEDUP)
+
+
+def rounded(value: Any) -> Any:
+    """Four digits are enough."""
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def main() -> None:
     """Print one JSON object."""
-    places = [Path(word) for word in arguments if not word.startswith("--")]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        if not places:
-            places = list(prepare(root, is_quick="--quick" in arguments))
-        result = measure(places[0], places[1], root)
-    print(json.dumps(rounded(result) | facts()))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="24 wells, two rounds")
+    parser.add_argument("--channels", default="1,4", help="numbers of channels")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="plates and models lie or go here")
+    asked = parser.parse_args()
+    n_wells, epochs = (24, 2) if asked.quick else (96, 6)
+    with tempfile.TemporaryDirectory(prefix="stream-") as folder:
+        root, told = asked.keep or Path(folder), {}
+        for n in map(int, asked.channels.split(",")):
+            model = root / f"model-channels-{n}"
+            if model.is_dir():
+                truth = root / "painted" / "truth_cells.parquet"
+                prepared = Prepared(root / f"channels-{n}", model, truth, n)
+            else:
+                prepared = prepare(
+                    root, n, n_wells=n_wells, epochs=epochs, seed=asked.seed
+                )
+            runs = Path(folder) / f"runs-{n}"
+            told[str(n)] = measured(prepared, runs, 2 if asked.quick else asked.rounds)
+    first = next(iter(told.values()))
+    result = {"bench": "stream", **first, "is_good": is_good(first), "channels": told}
+    print(json.dumps(rounded(result) | {"seed": asked.seed} | facts()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool
 
 from kernels.blobs import Blobs, BlobSpec, coarser, contrast, find_blobs
 from kernels.focus import sharpness
-from kernels.fusion import unfused
+from kernels.fusion import staged, unfused
 from kernels.illumination import Gain, evenly_lit
 from kernels.image_quality import image_quality
 from kernels.intensity import (
@@ -197,7 +197,9 @@ def _found(
 ) -> FoundField:
     counts = to_float(field)
     planes = counts if gain is None else evenly_lit(counts, gain)
-    binned = bin_planes(planes, finder.bin)
+    # Binned once and kept: XLA:CPU would bin anew for each of its many readers.
+    is_told = counts[0, 0, 0] > -1.0
+    binned = staged(partial(bin_planes, factor=finder.bin), planes, when=is_told)
     mean, sd = mean_and_sd(planes)
     tile = max(8, BACKGROUND_TILE_PX // finder.bin)
     image, background = normalise(binned, intensity, tile)
