@@ -10,12 +10,14 @@ import numpy as np
 
 from plates.campaign import Campaign, PlateEntry, write_campaign
 from plates.store import open_plate, plate_writer, read_field
+from plates.synthetic.settings import KINDS
 from screen import simulate, train
 from screen.compose import settings_of
 
 FIELD_PX = 2160
 PIXEL_UM = 0.325
-N_CELLS = 300
+N_CELLS = 310
+"""Of the stressed vehicle; wells at the rim hold fewer."""
 N_PLATES = 4
 """From four on each plate is scored by the one network that saw none of its wells."""
 OFFSET_PX = 96
@@ -33,9 +35,9 @@ class Prepared:
 
 
 def painted(root: Path, *, n_wells: int, seed: int) -> Path:
-    """A virtual screen of two-channel plates, most of whose wells hold 300 ± 30 cells."""
+    """A virtual screen of two-channel plates whose wells hold 300 ± 30 cells."""
     out = root / "painted"
-    kinds = ("toxic", "senolytic", "dilution", "cytostatic", "inducer", "other")
+    absent = [k for k in KINDS if k not in ("inert", "rescue")]
     words = [
         "simulate=tiny",
         f"simulate.field_px={FIELD_PX}",
@@ -45,7 +47,8 @@ def painted(root: Path, *, n_wells: int, seed: int) -> Path:
         f"simulate.n_plates={N_PLATES}",
         f"simulate.n_wells={n_wells}",
         "simulate.n_dead_wells=0",
-        *(f"simulate.n_{kind}=1" for kind in kinds),
+        *(f"simulate.n_{kind}=0" for kind in absent),
+        f"simulate.n_inert={n_wells // 4}",
     ]
     simulate.run(settings_of("simulate", [*words, f"out={out}", f"seed={seed}"]))
     return out
