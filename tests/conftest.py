@@ -1,11 +1,18 @@
 """What every test may ask for."""
 
+from __future__ import annotations
+
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from plates.campaign import Campaign
+    from tests.fake_workers import Night
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +54,34 @@ def memory_root() -> Iterator[Path]:
 def memory_path() -> Iterator[Path]:
     """A folder in memory for one test."""
     yield from _in_memory()
+
+
+@pytest.fixture(scope="session")
+def one_plate() -> Iterator[Campaign]:
+    """A campaign of one plate of 24 wells, read by many tests and changed by none."""
+    from tests.tiny_screen import make_screen
+
+    for folder in _in_memory():
+        yield make_screen(folder / "campaign", ("P01",))
+
+
+@pytest.fixture(scope="session")
+def whole(
+    one_plate: Campaign, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """The tables of a night with that plate in which nothing happens."""
+    from tests.catalogue import told
+    from tests.fake_workers import Night
+    from tests.tiny_screen import table_bytes
+
+    quiet = Night(one_plate, tmp_path_factory.mktemp("whole"))
+    told(quiet.score(), 0)
+    return table_bytes(quiet.run)
+
+
+@pytest.fixture
+def night(one_plate: Campaign, tmp_path: Path) -> Night:
+    """That plate and a fresh folder of runs."""
+    from tests.fake_workers import Night
+
+    return Night(one_plate, tmp_path)

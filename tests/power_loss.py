@@ -1,145 +1,140 @@
-"""What a disk may hold after a power cut, by the promises of fsync alone.
+"""What a disk may hold after the power went: made from the storage calls of a run.
 
-A recorded log of system calls is replayed up to a moment. What was synced by then is
-there. Of the rest any part may be: names come and go one by one, bytes that were not
-synced are missing, zero or cut.
+Only what was synced is sure. Of the rest any part may be there: names in any order or
+only the first of them, one name of a rename without the other, bytes cut off, zeroed,
+or never written. A lying disk has also lost bytes that it said were synced.
 """
+
+from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from unittest import mock
+
+from tests.storage_shim import Call
 
 
 @dataclass
-class Log:
-    """The calls that changed a disk: (name, path, more), in order."""
+class Content:
+    """The bytes of a file as written, and as synced."""
 
-    root: Path
-    calls: list[tuple[str, str, Any]] = field(default_factory=list)
-    open: dict[int, str] = field(default_factory=dict)
-
-    def note(self, name: str, path: Any, more: Any = None) -> None:
-        """One call, if it concerns this disk."""
-        text = os.path.abspath(path)
-        if text.startswith(str(self.root)):
-            self.calls.append((name, text, more))
-
-    def marked(self, text: str) -> None:
-        """The caller was promised something at this moment."""
-        self.calls.append(("promise", text, None))
+    now: bytes = b""
+    synced: bytes = b""
 
 
-@contextmanager
-def recorded(root: Path) -> Iterator[Log]:
-    """Record what happens below ``root`` through the os module."""
-    log, real = Log(root), {n: getattr(os, n) for n in _CALLS}
+@dataclass
+class Change:
+    """Names that come or go at once in one folder; None is a folder."""
 
-    def opened(path: Any, flags: int, mode: int = 0o777) -> int:
-        is_new = bool(flags & os.O_CREAT) and not os.path.exists(path)
-        descriptor: int = real["open"](path, flags, mode)
-        log.open[descriptor] = os.path.abspath(path)
-        if is_new:
-            log.note("create", path)
-        return descriptor
+    folder: str
+    come: dict[str, Content | None] = field(default_factory=dict)
+    go: tuple[str, ...] = ()
 
-    def wrote(descriptor: int, data: Any) -> int:
-        n: int = real["write"](descriptor, data)
-        if descriptor in log.open:
-            log.note("write", log.open[descriptor], bytes(data)[:n])
-        return n
+    def act(self, names: dict[str, Content | None]) -> None:
+        """Do it to a table of names."""
+        for name in self.go:
+            names.pop(name, None)
+        names.update(self.come)
 
-    def synced(descriptor: int) -> None:
-        real["fsync"](descriptor)
-        log.note("fsync", log.open[descriptor])
-
-    def of_two(name: str) -> Callable[[Any, Any], None]:
-        def call(one: Any, two: Any) -> None:
-            real[name](one, two)
-            log.note(name, one, os.path.abspath(two))
-
-        return call
-
-    def of_one(name: str) -> Callable[..., None]:
-        def call(path: Any, *more: Any) -> None:
-            real[name](path, *more)
-            log.note(name, path)
-
-        return call
-
-    fakes: dict[str, Any] = {"open": opened, "write": wrote, "fsync": synced}
-    fakes |= {n: of_two(n) for n in ("link", "replace")}
-    fakes |= {n: of_one(n) for n in ("unlink", "mkdir", "rmdir")}
-    with ExitStack() as stack:
-        for name, fake in fakes.items():
-            stack.enter_context(mock.patch(f"os.{name}", fake))
-        yield log
+    @property
+    def parts(self) -> list[Change]:
+        """The same, one name at a time: a folder's sync promises no more than that."""
+        come = [Change(self.folder, {name: c}) for name, c in self.come.items()]
+        return [*come, *(Change(self.folder, go=(name,)) for name in self.go)]
 
 
-_CALLS = ("open", "write", "fsync", "link", "replace", "unlink", "mkdir", "rmdir")
-
-
+@dataclass
 class Disk:
-    """Names and bytes, each as written and as surely on the disk."""
+    """Names and contents, with what of them is not yet sure, and the names that once
+    were; ``lies`` says of a file just synced that it was not."""
 
-    def __init__(self, root: str) -> None:
-        """An empty, synced root."""
-        self.root = root
-        self.names: dict[str, dict[str, int]] = {root: {}}  # folder -> name -> inode
-        self.sure: dict[str, dict[str, int]] = {root: {}}
-        self.bytes: dict[int, bytes] = {}
-        self.synced: dict[int, bytes] = {}
-        self.next = 0
+    names: dict[str, Content | None] = field(default_factory=dict)
+    sure: dict[str, Content | None] = field(default_factory=dict)
+    pending: list[Change] = field(default_factory=list)
+    once_sure: set[str] = field(default_factory=set)
+    lies: Callable[[], bool] = lambda: False
 
-    def apply(self, name: str, path: str, more: Any) -> None:
-        """One call of the log."""
-        folder, _, base = path.rpartition("/")
-        here = self.names.get(folder, {})
-        if name in ("create", "mkdir"):
-            here[base] = self.next
-            self.next += 1
-            if name == "mkdir":
-                self.names[path], self.sure[path] = {}, {}
-            else:
-                self.bytes[here[base]] = b""
-        elif name == "write":
-            self.bytes[here[base]] += more
-        elif name == "fsync" and path in self.names:
-            self.sure[path] = dict(self.names[path])
-        elif name == "fsync":
-            self.synced[here[base]] = self.bytes[here[base]]
-        elif name in ("link", "replace"):
-            target, _, new = more.rpartition("/")
-            self.names[target][new] = here[base]
-            if name == "replace":
-                del here[base]
+    @classmethod
+    def empty(cls, folder: Path) -> Disk:
+        """One synced folder with nothing in it."""
+        return cls({str(folder): None}, {str(folder): None})
+
+    def do(self, call: Call) -> None:
+        """Follow one storage call."""
+        content = self.names.get(call.path)
+        if call.name == "write" and content is not None:
+            content.now += call.data
+        elif call.name == "truncate" and content is not None:
+            content.now = b""
+        elif call.name == "fsync" and content is not None:
+            content.synced = content.synced if self.lies() else content.now
+        elif call.name == "fsync":
+            self._sync_folder(call.path)
+        elif (change := self._change(call)) is not None:
+            change.act(self.names)
+            self.pending.append(change)
+
+    def _change(self, call: Call) -> Change | None:
+        folder, path = os.path.dirname(call.target or call.path), call.path
+        if call.name == "create":
+            return Change(folder, {path: Content()})
+        if call.name == "mkdir":
+            return Change(folder, {path: None})
+        if call.name in ("unlink", "rmdir"):
+            return Change(folder, go=(path,))
+        if call.name in ("link", "replace", "rename"):
+            go = () if call.name == "link" else (path,)
+            return Change(folder, {call.target: self.names[path]}, go)
+        return None
+
+    def _sync_folder(self, folder: str) -> None:
+        for change in self.pending:
+            if change.folder == folder:
+                change.act(self.sure)
+                self.once_sure |= change.come.keys()
+        self.pending = [c for c in self.pending if c.folder != folder]
+
+    def after_the_cut(self, rng: random.Random) -> dict[str, bytes | None]:
+        """One of the states that the disk may be found in; None is a folder."""
+        names = dict(self.sure)
+        for change in self._kept(rng):
+            change.act(names)
+        return {
+            name: None if content is None else _left(content, rng)
+            for name, content in names.items()
+        }
+
+    def _kept(self, rng: random.Random) -> list[Change]:
+        """Of what is not sure: the first changes, or any, or any names of theirs."""
+        way = rng.choice(("first", "any", "names"))
+        if way == "first":
+            return self.pending[: rng.randint(0, len(self.pending))]
+        parts = [part for change in self.pending for part in change.parts]
+        found = self.pending if way == "any" else parts
+        return [change for change in found if rng.random() < 0.5]
+
+
+def _left(content: Content, rng: random.Random) -> bytes:
+    """What is found of a file's bytes: all of them if they were synced."""
+    now, synced = content.now, content.synced
+    if now == synced:
+        return now
+    at = rng.randint(0, len(now))
+    zeros = bytes(len(now) - at)
+    return rng.choice((now, synced, b"", now[:at], now[:at] + zeros, bytes(len(now))))
+
+
+def written_out(state: dict[str, bytes | None], base: str, target: Path) -> None:
+    """Make the files of a state below ``base`` anew below ``target``; what lies in a
+    folder that is not there is not there either."""
+    target.mkdir(parents=True)
+    for name in sorted(state):
+        data, path = state[name], target / os.path.relpath(name, base)
+        if not path.parent.is_dir():
+            continue
+        if data is None:
+            path.mkdir(exist_ok=True)
         else:
-            del here[base]
-
-    def after_cut(self, into: Path, rng: random.Random) -> None:
-        """Write one of the states that the cut may leave below ``into``."""
-        self._folder(self.root, into, rng)
-
-    def _folder(self, folder: str, into: Path, rng: random.Random) -> None:
-        into.mkdir(exist_ok=True)
-        sure, seen = self.sure[folder], self.names[folder]
-        for base in sorted({*sure, *seen}):
-            inode = rng.choice([sure.get(base), seen.get(base)])
-            path = f"{folder}/{base}"
-            if inode is None:
-                continue
-            if inode in self.bytes:
-                (into / base).write_bytes(self._content(inode, rng))
-            elif path in self.names:
-                self._folder(path, into / base, rng)
-
-    def _content(self, inode: int, rng: random.Random) -> bytes:
-        data = self.bytes[inode]
-        if self.synced.get(inode) == data:
-            return data
-        cut = data[: rng.randrange(len(data) + 1)]
-        return rng.choice([cut, cut + bytes(len(data) - len(cut)), bytes(len(data))])
+            path.write_bytes(data)

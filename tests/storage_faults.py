@@ -55,12 +55,6 @@ def _settings(more: tuple[str, ...]) -> ScoreVerb:
     return chosen
 
 
-def tables(run: Path) -> dict[str, bytes]:
-    """Every table that a scored run is made of."""
-    paths = [*run.glob("ledger/*.parquet"), *run.glob("cells/*.parquet")]
-    return {p.relative_to(run).as_posix(): p.read_bytes() for p in paths}
-
-
 def events(run: Path, name: str) -> list[dict[str, Any]]:
     """All events of one name, in order."""
     lines = (run / "events.jsonl").read_text().splitlines()

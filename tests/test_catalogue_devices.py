@@ -43,8 +43,12 @@ from screen.worker_versions import check_versions, differences, versions_here
 from tests.catalogue import Ended, drawn, told
 from tests.fake_workers import FakeWorkers, Night
 from tests.test_screen_models import SPEC
-from tests.test_screen_score import table_bytes
-from tests.tiny_screen import NumpyScorer, NumpySource, make_model, make_screen
+from tests.tiny_screen import (
+    NumpyScorer,
+    NumpySource,
+    make_model,
+    table_bytes,
+)
 
 BAD = "A04"
 FULL = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes"
@@ -53,28 +57,6 @@ ECC = "INTERNAL: CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error encounter
 
 class XlaRuntimeError(RuntimeError):
     """Named as JAX's own, which a CPU does not raise on demand."""
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    """One plate of 24 wells, read by all tests and changed by none."""
-    return make_screen(tmp_path_factory.mktemp("screen") / "campaign", ("P01",))
-
-
-@pytest.fixture(scope="module")
-def whole(
-    campaign: Campaign, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, bytes]:
-    """The tables of a night in which nothing happens."""
-    night = Night(campaign, tmp_path_factory.mktemp("whole"))
-    told(night.score(), 0)
-    return table_bytes(night.run)
-
-
-@pytest.fixture
-def night(campaign: Campaign, tmp_path: Path) -> Night:
-    """A fresh run folder."""
-    return Night(campaign, tmp_path)
 
 
 @dataclass
@@ -93,10 +75,10 @@ class Memory:
 
 
 def test_F04_the_micro_batch_is_tried_once_and_the_one_that_fits_is_named(
-    campaign: Campaign,
+    one_plate: Campaign,
 ) -> None:
     assert fitting(Memory(64), 64) == 64
-    scorer = JaxScorer(make_model(campaign), 64)
+    scorer = JaxScorer(make_model(one_plate), 64)
     room = Memory(20)
     image: Any = np.zeros((8, 8, 2), np.float32)
     with (
@@ -288,9 +270,9 @@ class NanScorer(NumpyScorer):
         return scores
 
 
-def nan_for(campaign: Campaign, *wells: str) -> NanScorer:
+def nan_for(one_plate: Campaign, *wells: str) -> NanScorer:
     """A scorer that fails in the second field of these wells."""
-    plate = open_plate(campaign.plates[0].path)
+    plate = open_plate(one_plate.plates[0].path)
     firsts = [read_field(plate, Well.parse(w), 1)[0, 0, 0] for w in wells]
     return NanScorer(odd=frozenset(map(int, firsts)))
 
@@ -360,7 +342,7 @@ def other_shape(model: Path) -> None:
     ids=["no weights", "no spec", "cut", "channels", "shape"],
 )
 def test_F09_a_broken_model_is_refused_before_any_plate_is_read(
-    campaign: Campaign,
+    one_plate: Campaign,
     tmp_path: Path,
     model: Path,
     spoil: Any,
@@ -369,7 +351,7 @@ def test_F09_a_broken_model_is_refused_before_any_plate_is_read(
 ) -> None:
     own = Path(shutil.copytree(model, tmp_path / "m"))
     spoil(own)
-    words = [f"campaign={campaign.root}", f"model={own}", f"runs={tmp_path}"]
+    words = [f"campaign={one_plate.root}", f"model={own}", f"runs={tmp_path}"]
     with mock.patch("screen.score.open_plate", side_effect=AssertionError("read")):
         code = main(["score", *words, "cluster=inline"])
     said = capsys.readouterr()

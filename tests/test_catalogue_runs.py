@@ -28,34 +28,11 @@ from tests.catalogue import told
 from tests.fake_workers import HANG, FakeWorkers, Night
 from tests.test_screen_cluster import family, wait_for
 from tests.test_screen_kill import events, finish
-from tests.test_screen_score import table_bytes
 from tests.tiny_run import start
-from tests.tiny_screen import NumpyScorer, NumpySource, make_screen
+from tests.tiny_screen import NumpyScorer, NumpySource, make_screen, table_bytes
 
 ROOT = Path(__file__).parents[1]
 BAD = "A04"
-
-
-@pytest.fixture(scope="module")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    """One plate of 24 wells, read by all tests and changed by none."""
-    return make_screen(tmp_path_factory.mktemp("screen") / "campaign", ("P01",))
-
-
-@pytest.fixture(scope="module")
-def whole(
-    campaign: Campaign, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, bytes]:
-    """The tables of a night in which nothing happens."""
-    night = Night(campaign, tmp_path_factory.mktemp("whole"))
-    told(night.score(), 0)
-    return table_bytes(night.run)
-
-
-@pytest.fixture
-def night(campaign: Campaign, tmp_path: Path) -> Night:
-    """A fresh run folder."""
-    return Night(campaign, tmp_path)
 
 
 def of(night: Night, event: str) -> list[dict[str, Any]]:
@@ -136,9 +113,9 @@ def test_F03_a_well_that_needs_too_much_memory_runs_alone_then_is_set_aside(
 
 
 def test_F03_memory_that_cannot_do_is_refused_before_any_field_is_read(
-    campaign: Campaign,
+    one_plate: Campaign,
 ) -> None:
-    plate = open_plate(campaign.plates[0].path)
+    plate = open_plate(one_plate.plates[0].path)
     assert field_bytes(plate) == 2 * 32 * 32 * (2 + 4)
     room = BASE_BYTES + 4 * field_bytes(plate)
     check_memory([plate], 3, room)

@@ -21,35 +21,22 @@ from screen.ledger import Ledger
 from screen.lock import run_lock
 from screen.preflight import SPARE, output_bytes
 from tests.catalogue import told
-from tests.power_loss import Disk, recorded
-from tests.storage_faults import FullDisk, events, night, statuses, tables
+from tests.power_loss import Disk, written_out
+from tests.storage_faults import FullDisk, events, night, statuses
 from tests.storage_records import WELLS, record_of
-from tests.tiny_screen import make_model, make_screen
+from tests.storage_shim import Log, storage
+from tests.tiny_screen import make_model, table_bytes
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def screen(memory_root: Path) -> Campaign:
-    """One plate of 24 wells, only read."""
-    return make_screen(memory_root / "storage" / "campaign", ("P01",))
-
-
-@pytest.fixture(scope="module")
-def due(screen: Campaign, memory_root: Path) -> dict[str, bytes]:
-    """The tables of a night without a fault."""
-    runs = memory_root / "unbroken"
-    told(night(screen, runs), 0)
-    return tables(runs / "tiny")
-
-
 def test_G01_too_little_space_is_told_before_any_work(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
-    needed = int(SPARE * output_bytes(make_model(screen).spec, 24, 48))
+    needed = int(SPARE * output_bytes(make_model(one_plate).spec, 24, 48))
     state = SimpleNamespace(f_bavail=needed - 1, f_frsize=1)
     with mock.patch("screen.preflight.os.statvfs", return_value=state):
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 5, "DISK_FULL", f"{needed:,} bytes needed", str(memory_path / "tiny"))
     assert f"{needed - 1:,} bytes free" in ended.text
     events = (memory_path / "tiny" / "events.jsonl").read_text().splitlines()
@@ -57,23 +44,23 @@ def test_G01_too_little_space_is_told_before_any_work(
 
 
 def test_G01_the_estimate_holds_what_is_written(
-    screen: Campaign, due: dict[str, bytes]
+    one_plate: Campaign, whole: dict[str, bytes]
 ) -> None:
-    written = sum(map(len, due.values()))
-    assert written < output_bytes(make_model(screen).spec, 24, 48)
+    written = sum(map(len, whole.values()))
+    assert written < output_bytes(make_model(one_plate).spec, 24, 48)
 
 
 @pytest.mark.parametrize("room", [0, 300, 4_000, 30_000, 60_000])
 def test_G01_a_disk_that_runs_full_loses_nothing(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, room: int
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, room: int
 ) -> None:
     run = memory_path / "tiny"
     with FullDisk(room).mounted():
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 5, "DISK_FULL", "bytes needed", "bytes free", str(run))
     kept = statuses(run)
-    told(night(screen, memory_path), 0)
-    assert tables(run) == due
+    told(night(one_plate, memory_path), 0)
+    assert table_bytes(run) == whole
     started = [e["well"] for e in events(run, "well_started")]
     assert not set(kept) & set(started[len(started) - 24 + len(kept) :])
     assert len(started) <= 25
@@ -115,25 +102,22 @@ def test_G01_used_up_inodes_are_named(memory_path: Path) -> None:
 def test_G02_no_power_cut_loses_or_spoils_a_promised_well(memory_path: Path) -> None:
     run = memory_path / "run"
     run.mkdir()
-    ledger = Ledger(run)
-    with recorded(run) as log:
+    ledger, log, promised = Ledger(run), Log(), dict[str, int]()
+    with storage(run, log):
         for well in WELLS:
             ledger.commit(record_of(well))
-            log.marked(well)
+            promised[well] = len(log.changes)
         ledger.compact("P01")
     due = {h["well"]: h for h in ledger.headers("P01")}
-    rng = random.Random(1)
+    changes, rng = log.changes, random.Random(1)
     for number in range(200):
-        disk, promised = Disk(str(run)), set()
-        for name, path, more in log.calls[: rng.randrange(len(log.calls) + 1)]:
-            if name == "promise":
-                promised.add(path)
-            else:
-                disk.apply(name, path, more)
+        disk, n = Disk.empty(run), rng.randrange(len(changes) + 1)
+        for call in changes[:n]:
+            disk.do(call)
         after = memory_path / f"after{number}"
-        disk.after_cut(after, rng)
+        written_out(disk.after_the_cut(rng), str(run), after)
         found = {h["well"]: h for h in Ledger(after).headers("P01")}
-        assert promised <= found.keys()
+        assert {well for well, at in promised.items() if at <= n} <= found.keys()
         assert all(found[well] == due[well] for well in found)
         assert (
             Ledger(after).cells("P01").exists() >= Ledger(after).table("P01").exists()
@@ -143,15 +127,15 @@ def test_G02_no_power_cut_loses_or_spoils_a_promised_well(memory_path: Path) -> 
 
 @pytest.mark.parametrize("kind", ["cut", "zeros", "empty"])
 def test_G02_a_record_that_is_not_whole_is_not_done(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, kind: str
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, kind: str
 ) -> None:
     with mock.patch.object(Ledger, "compact", side_effect=KeyboardInterrupt):
-        assert night(screen, memory_path).code == 130
+        assert night(one_plate, memory_path).code == 130
     path = memory_path / "tiny/ledger/P01/B03.rec"
     data = path.read_bytes()
     path.write_bytes({"cut": data[:-9], "zeros": bytes(len(data)), "empty": b""}[kind])
-    told(night(screen, memory_path), 0)
-    assert tables(memory_path / "tiny") == due
+    told(night(one_plate, memory_path), 0)
+    assert table_bytes(memory_path / "tiny") == whole
     started = [e["well"] for e in events(memory_path / "tiny", "well_started")]
     assert started[24:] == ["B03"]
 
@@ -180,18 +164,18 @@ def test_G03_killed_at_every_system_call_of_commit_and_compaction(
     ],
 )
 def test_G09_an_output_that_cannot_be_kept_is_told_before_any_work(
-    screen: Campaign, memory_path: Path, call: str, number: int
+    one_plate: Campaign, memory_path: Path, call: str, number: int
 ) -> None:
     (memory_path / "tiny").mkdir()
     with mock.patch(call, side_effect=OSError(number, os.strerror(number))):
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 3, "OUTPUT_NOT_WRITABLE", str(memory_path / "tiny"))
     assert os.strerror(number) in ended.text
     assert list((memory_path / "tiny").iterdir()) == []
 
 
 def test_G10_every_file_comes_to_its_name_from_its_own_folder(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
     moves: list[tuple[Path, Path]] = []
 
@@ -206,7 +190,7 @@ def test_G10_every_file_comes_to_its_name_from_its_own_folder(
         mock.patch("os.link", noted(os.link)),
         mock.patch("os.replace", noted(os.replace)),
     ):
-        told(night(screen, memory_path), 0)
+        told(night(one_plate, memory_path), 0)
     assert len(moves) > 24
     assert all(one == two for one, two in moves)
 
@@ -217,57 +201,57 @@ def test_G10_every_file_comes_to_its_name_from_its_own_folder(
     ids=["cells", "records", "both"],
 )
 def test_G11_what_was_deleted_is_scored_again_and_said(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, names: list[str]
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, names: list[str]
 ) -> None:
     run = memory_path / "tiny"
-    told(night(screen, memory_path), 0)
+    told(night(one_plate, memory_path), 0)
     for name in names:
         path = run / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    ended = night(screen, memory_path)
+    ended = night(one_plate, memory_path)
     told(ended, 0)
     assert "their wells are scored again" in ended.err
     (missing,) = events(run, "output_missing")
-    assert missing["files"] == sorted(n for n in due if n.split("/")[0] in str(names))
+    assert missing["files"] == sorted(n for n in whole if n.split("/")[0] in str(names))
     assert all(name in ended.err for name in missing["files"])
-    assert tables(run) == due
+    assert table_bytes(run) == whole
     assert len(events(run, "well_started")) == 48
 
 
 def test_G11_a_deleted_record_costs_its_well(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path
 ) -> None:
     with mock.patch.object(Ledger, "compact", side_effect=KeyboardInterrupt):
-        assert night(screen, memory_path).code == 130
+        assert night(one_plate, memory_path).code == 130
     (memory_path / "tiny/ledger/P01/A05.rec").unlink()
-    told(night(screen, memory_path), 0)
-    assert tables(memory_path / "tiny") == due
+    told(night(one_plate, memory_path), 0)
+    assert table_bytes(memory_path / "tiny") == whole
     started = [e["well"] for e in events(memory_path / "tiny", "well_started")]
     assert started[24:] == ["A05"]
 
 
 def test_G11_what_was_set_aside_is_not_gone(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
-    told(night(screen, memory_path), 0)
-    told(night(screen, memory_path, "ledger.new_run=true"), 0)
+    told(night(one_plate, memory_path), 0)
+    told(night(one_plate, memory_path, "ledger.new_run=true"), 0)
     assert events(memory_path / "tiny", "output_missing") == []
 
 
 def test_G11_a_half_without_a_manifest_is_dropped_and_said(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path
 ) -> None:
-    told(night(screen, memory_path), 0)
+    told(night(one_plate, memory_path), 0)
     (memory_path / "tiny/cells/P01.parquet").unlink()
     (memory_path / "tiny/manifest.json").unlink()
-    ended = night(screen, memory_path)
+    ended = night(one_plate, memory_path)
     told(ended, 0)
     assert "one of the two tables of plate P01" in ended.err
-    assert tables(memory_path / "tiny") == due
+    assert table_bytes(memory_path / "tiny") == whole
 
 
 def test_G12_what_dead_writers_left_goes_and_nothing_else(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
     run = memory_path / "tiny"
     orphans = ["ledger/P01/.A01.tmp-9-9", "cells/.P01.parquet.tmp-9"]
@@ -277,8 +261,8 @@ def test_G12_what_dead_writers_left_goes_and_nothing_else(
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text("x")
     with run_lock(run):  # of a living owner nothing is touched
-        assert night(screen, memory_path).code == 6
+        assert night(one_plate, memory_path).code == 6
     assert all((run / name).exists() for name in [*orphans, *others])
-    told(night(screen, memory_path), 0)
+    told(night(one_plate, memory_path), 0)
     assert not any((run / name).exists() for name in orphans)
     assert all((run / name).exists() for name in others)

@@ -24,23 +24,17 @@ from screen.provenance import record_outputs
 from screen.report.tables import read_tables
 from screen.settings import VerifyVerb
 from tests.catalogue import run_verb, told
-from tests.storage_faults import READ, FailingReads, night, statuses, tables, words_of
-from tests.tiny_screen import NumpyScorer, make_screen
+from tests.storage_faults import READ, FailingReads, night, statuses, words_of
+from tests.tiny_screen import NumpyScorer, make_screen, table_bytes
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def screen(memory_root: Path) -> Campaign:
-    """One plate of 24 wells, only read."""
-    return make_screen(memory_root / "files" / "campaign", ("P01",))
-
-
-@pytest.fixture(scope="module")
-def scored(screen: Campaign, memory_root: Path) -> Path:
+def scored(one_plate: Campaign, memory_root: Path) -> Path:
     """The folder of runs with the scored run, only read."""
     runs = memory_root / "scored"
-    told(night(screen, runs), 0)
+    told(night(one_plate, runs), 0)
     return runs
 
 
@@ -53,7 +47,7 @@ def _may_mount() -> bool:
 
 
 def test_G01_G08_a_full_disk_and_a_read_only_plate_for_real(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
     if not _may_mount():
         pytest.skip("needs the right to mount file systems: run as root")
@@ -61,7 +55,7 @@ def test_G01_G08_a_full_disk_and_a_read_only_plate_for_real(
         sys.executable,
         "-m",
         "tests.full_disk",
-        str(screen.root),
+        str(one_plate.root),
         str(memory_path),
     ]
     done = subprocess.run(
@@ -125,16 +119,16 @@ def test_G13_verify_names_the_file_that_is_not_what_was_written(
 
 
 def test_G13_a_spoilt_table_is_never_scored_on(
-    screen: Campaign, scored: Path, memory_path: Path
+    one_plate: Campaign, scored: Path, memory_path: Path
 ) -> None:
     shutil.copytree(scored / "tiny", memory_path / "tiny")
     _flip(memory_path / "tiny/ledger/P01.parquet", at=300)  # in the pages of the wells
-    ended = night(screen, memory_path)
+    ended = night(one_plate, memory_path)
     assert ended.code == 7
     assert "ledger/P01.parquet must read back as written" in ended.text
     assert "remove it and run score again" in ended.text
     (memory_path / "tiny/ledger/P01.parquet").unlink()
-    told(night(screen, memory_path), 0)
+    told(night(one_plate, memory_path), 0)
     assert (memory_path / "tiny/ledger/P01.parquet").read_bytes() == (
         scored / "tiny/ledger/P01.parquet"
     ).read_bytes()
@@ -142,12 +136,12 @@ def test_G13_a_spoilt_table_is_never_scored_on(
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN])
 def test_G13_a_table_on_a_dead_disk_is_not_called_spoilt(
-    screen: Campaign, scored: Path, memory_path: Path, number: int
+    one_plate: Campaign, scored: Path, memory_path: Path, number: int
 ) -> None:
     shutil.copytree(scored / "tiny", memory_path / "tiny")
     error = OSError(number, os.strerror(number), "P01.parquet")
     with mock.patch("screen.ledger.pq.ParquetFile", side_effect=error):
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 5, "MOUNT_GONE" if number == errno.ENOTCONN else "STORAGE_FAILING")
     assert "remove" not in ended.text
 
@@ -169,23 +163,25 @@ def test_G13_the_report_shows_no_table_that_is_not_proved(
 
 
 def test_G14_too_many_open_files_stop_the_run_with_the_limit(
-    screen: Campaign, scored: Path, memory_path: Path
+    one_plate: Campaign, scored: Path, memory_path: Path
 ) -> None:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     with mock.patch(
         READ, FailingReads(errno.EMFILE, lambda *field: field == ("B02", 1))
     ):
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 5, "TOO_MANY_FILES", f"{allowed} are allowed", "ulimit -n")
     assert set(statuses(memory_path / "tiny")) == {
         *(f"A{n:02d}" for n in range(1, 7)),
         "B01",
     }
-    told(night(screen, memory_path), 0)
-    assert tables(memory_path / "tiny") == tables(scored / "tiny")
+    told(night(one_plate, memory_path), 0)
+    assert table_bytes(memory_path / "tiny") == table_bytes(scored / "tiny")
 
 
-def test_G14_scoring_keeps_few_files_open(screen: Campaign, memory_path: Path) -> None:
+def test_G14_scoring_keeps_few_files_open(
+    one_plate: Campaign, memory_path: Path
+) -> None:
     counts: list[int] = []
     real = NumpyScorer.__call__
 
@@ -195,7 +191,7 @@ def test_G14_scoring_keeps_few_files_open(screen: Campaign, memory_path: Path) -
 
     before = len(os.listdir("/proc/self/fd"))
     with mock.patch.object(NumpyScorer, "__call__", scored):
-        told(night(screen, memory_path), 0)
+        told(night(one_plate, memory_path), 0)
     assert len(counts) == 48
     assert max(counts) <= before + 4
     assert len(os.listdir("/proc/self/fd")) <= before
@@ -253,11 +249,11 @@ def _umask(mask: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("mask", [0o002, 0o077])
 def test_G16_files_honour_the_umask_and_settings_stay_private(
-    screen: Campaign, memory_path: Path, mask: int
+    one_plate: Campaign, memory_path: Path, mask: int
 ) -> None:
-    before = _facts(screen.root)
+    before = _facts(one_plate.root)
     with _umask(mask):
-        told(run_verb("score", *words_of(screen, memory_path)), 0)
+        told(run_verb("score", *words_of(one_plate, memory_path)), 0)
     run = memory_path / "tiny"
     private = {run / ".hydra", *(run / ".hydra").iterdir()}
     for path in [run, *run.rglob("*")]:
@@ -266,4 +262,4 @@ def test_G16_files_honour_the_umask_and_settings_stay_private(
         due = most & ~mask if path not in private else most & 0o700
         assert mode == due, f"{path}: {mode:o} instead of {due:o}"
     assert len(private) == 3
-    assert _facts(screen.root) == before
+    assert _facts(one_plate.root) == before

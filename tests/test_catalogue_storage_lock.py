@@ -13,23 +13,16 @@ from screen import lock
 from screen.lock import LockedError, run_lock
 from tests.catalogue import told
 from tests.storage_faults import events, night
-from tests.tiny_screen import make_screen
-
-
-@pytest.fixture(scope="module")
-def screen(memory_root: Path) -> Campaign:
-    """One plate of 24 wells, only read."""
-    return make_screen(memory_root / "lock" / "campaign", ("P01",))
 
 
 def test_G04_a_second_run_is_refused_and_told_by_whom(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
     run = memory_path / "tiny"
     run.mkdir()
     with run_lock(run):
         owner = json.loads((run / "lock").read_text())
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 6, "RUN_LOCKED", str(run), f'"pid": {os.getpid()}', "lock.break=true")
     assert owner["run"] == "tiny"
     assert owner["start"].startswith("20")
@@ -43,25 +36,25 @@ def _left_by(run: Path, **owner: Any) -> None:
 
 
 def test_G04_a_dead_owner_of_this_machine_is_taken_over(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
     _left_by(
         memory_path / "tiny", host="elsewhere", boot=lock._BOOT.read_text().strip()
     )
-    told(night(screen, memory_path), 0)
+    told(night(one_plate, memory_path), 0)
     (taken,) = events(memory_path / "tiny", "lock_taken_over")
     assert taken["owner"]["pid"] == 7
 
 
 def test_G04_an_owner_on_another_machine_counts_until_it_is_broken(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
     _left_by(memory_path / "tiny", host="elsewhere", boot="another")
-    ended = night(screen, memory_path)
+    ended = night(one_plate, memory_path)
     told(
         ended, 6, "RUN_LOCKED", "elsewhere", "whether it still runs", "lock.break=true"
     )
-    told(night(screen, memory_path, "lock.break=true"), 0)
+    told(night(one_plate, memory_path, "lock.break=true"), 0)
     assert events(memory_path / "tiny", "lock_taken_over") == []
 
 

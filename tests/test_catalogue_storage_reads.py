@@ -35,23 +35,8 @@ from tests.storage_faults import (
     hurried,
     night,
     statuses,
-    tables,
 )
-from tests.tiny_screen import NumpyScorer, make_screen
-
-
-@pytest.fixture(scope="module")
-def screen(memory_root: Path) -> Campaign:
-    """One plate of 24 wells, only read."""
-    return make_screen(memory_root / "reads" / "campaign", ("P01",))
-
-
-@pytest.fixture(scope="module")
-def due(screen: Campaign, memory_root: Path) -> dict[str, bytes]:
-    """The tables of a night without a fault."""
-    runs = memory_root / "unbroken"
-    told(night(screen, runs), 0)
-    return tables(runs / "tiny")
+from tests.tiny_screen import NumpyScorer, make_screen, table_bytes
 
 
 @pytest.fixture
@@ -73,22 +58,22 @@ def every_field(well: str, index: int) -> bool:
 
 
 def _a_fault_that_passes(
-    screen: Campaign, due: dict[str, bytes], runs: Path, number: int, code: str
+    one_plate: Campaign, whole: dict[str, bytes], runs: Path, number: int, code: str
 ) -> None:
     reads = FailingReads(number, one_field, RETRIES[code])
     with mock.patch(READ, reads):
-        told(night(screen, runs), 0)
-    assert tables(runs / "tiny") == due
+        told(night(one_plate, runs), 0)
+    assert table_bytes(runs / "tiny") == whole
     assert reads.reads["B02", 1] == RETRIES[code] + 1
     assert sum(reads.reads.values()) == 48 + RETRIES[code]
 
 
 def _a_fault_that_stays(
-    screen: Campaign, runs: Path, number: int, code: str, clock: Clock
+    one_plate: Campaign, runs: Path, number: int, code: str, clock: Clock
 ) -> None:
     reads = FailingReads(number, one_field)
     with mock.patch(READ, reads):
-        ended = night(screen, runs, "min_fields_share=0.5")
+        ended = night(one_plate, runs, "min_fields_share=0.5")
     told(ended, 0)
     found = statuses(runs / "tiny")
     assert found.pop("B02") == ("SCORED_DEGRADED", [code])
@@ -99,58 +84,58 @@ def _a_fault_that_stays(
 
 
 def test_G05_a_stale_handle_is_opened_again(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_passes(screen, due, memory_path, errno.ESTALE, "IO_STALE")
+    _a_fault_that_passes(one_plate, whole, memory_path, errno.ESTALE, "IO_STALE")
 
 
 def test_G05_a_handle_that_stays_stale_costs_its_field(
-    screen: Campaign, memory_path: Path, clock: Clock
+    one_plate: Campaign, memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_stays(screen, memory_path, errno.ESTALE, "IO_STALE", clock)
+    _a_fault_that_stays(one_plate, memory_path, errno.ESTALE, "IO_STALE", clock)
 
 
 def test_G18_a_slow_sector_is_read_again(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_passes(screen, due, memory_path, errno.EIO, "IO_ERROR")
+    _a_fault_that_passes(one_plate, whole, memory_path, errno.EIO, "IO_ERROR")
 
 
 def test_G18_a_bad_sector_costs_its_field(
-    screen: Campaign, memory_path: Path, clock: Clock
+    one_plate: Campaign, memory_path: Path, clock: Clock
 ) -> None:
-    _a_fault_that_stays(screen, memory_path, errno.EIO, "IO_ERROR", clock)
+    _a_fault_that_stays(one_plate, memory_path, errno.EIO, "IO_ERROR", clock)
 
 
 @pytest.mark.parametrize("number", [errno.ENOTCONN, errno.EHOSTDOWN, errno.ENODEV])
 def test_G07_a_dead_mount_stops_the_night_and_costs_no_well(
-    screen: Campaign,
-    due: dict[str, bytes],
+    one_plate: Campaign,
+    whole: dict[str, bytes],
     memory_path: Path,
     clock: Clock,
     number: int,
 ) -> None:
     reads = FailingReads(number, lambda well, index: well > "B")
     with mock.patch(READ, reads):
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 5, "MOUNT_GONE", os.strerror(number), "same command again")
     run = memory_path / "tiny"
     assert set(statuses(run)) == {f"A{n:02d}" for n in range(1, 7)}
     assert PATIENCE_S <= clock.now < PATIENCE_S + 2 * PAUSE_S
     assert len(events(run, "reads_paused")) == 1
     assert events(run, "reads_given_up")[0]["code"] == "MOUNT_GONE"
-    told(night(screen, memory_path), 0)
-    assert tables(run) == due
+    told(night(one_plate, memory_path), 0)
+    assert table_bytes(run) == whole
 
 
 def test_G07_a_mount_that_comes_back_is_waited_for(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
     reads = FailingReads(errno.ENOTCONN, one_field, 4)
     with mock.patch(READ, reads):
-        told(night(screen, memory_path), 0)
+        told(night(one_plate, memory_path), 0)
     run = memory_path / "tiny"
-    assert tables(run) == due
+    assert table_bytes(run) == whole
     assert clock.slept[1:] == [PAUSE_S] * 3
     (back,) = events(run, "reads_resumed")
     assert back["seconds"] == pytest.approx(3 * PAUSE_S)
@@ -159,7 +144,7 @@ def test_G07_a_mount_that_comes_back_is_waited_for(
 
 @pytest.mark.parametrize("size", [1, 24], ids=["opening", "reading"])
 def test_G07_a_plate_that_vanishes_is_waited_for(
-    due: dict[str, bytes], memory_path: Path, clock: Clock, size: int
+    whole: dict[str, bytes], memory_path: Path, clock: Clock, size: int
 ) -> None:
     campaign = make_screen(memory_path / "campaign", ("P01",))
     path = campaign.plates[0].path
@@ -176,15 +161,15 @@ def test_G07_a_plate_that_vanishes_is_waited_for(
     real = NumpyScorer.__call__
     with mock.patch.object(NumpyScorer, "__call__", scored):
         told(night(campaign, memory_path, f"cluster.block_wells={size}"), 0)
-    assert tables(memory_path / "tiny") == due
+    assert table_bytes(memory_path / "tiny") == whole
     assert clock.slept[1:] == [PAUSE_S] * 2
     assert events(memory_path / "tiny", "reads_paused")[0]["code"] == "MOUNT_GONE"
 
 
 def test_G07_a_root_that_cannot_even_be_looked_at_is_gone(
-    screen: Campaign, memory_path: Path
+    one_plate: Campaign, memory_path: Path
 ) -> None:
-    plate = open_plate(screen.plates[0].path)
+    plate = open_plate(one_plate.plates[0].path)
     bad = FieldError(Problem("CHUNK_MISSING", "P01", "no file", "why", "remedy"))
     dead = OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
     with (
@@ -196,26 +181,26 @@ def test_G07_a_root_that_cannot_even_be_looked_at_is_gone(
 
 
 def test_G07_reads_that_fail_alike_are_the_storage(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
     with mock.patch(READ, FailingReads(errno.EIO, every_field)):
-        ended = night(screen, memory_path)
+        ended = night(one_plate, memory_path)
     told(ended, 5, "STORAGE_FAILING", os.strerror(errno.EIO))
     run = memory_path / "tiny"
     assert len(statuses(run)) == (LEAST - 1) // 2
-    told(night(screen, memory_path, "quarantine.retry=true"), 0)
-    assert tables(run) == due
+    told(night(one_plate, memory_path, "quarantine.retry=true"), 0)
+    assert table_bytes(run) == whole
 
 
 def test_G07_a_plate_that_cannot_be_opened_costs_no_well(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path, clock: Clock
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path, clock: Clock
 ) -> None:
     error = OSError(errno.EIO, os.strerror(errno.EIO), "zarr.json")
     with mock.patch("screen.steady_reads.open_plate", side_effect=error):
-        told(night(screen, memory_path), 5, "STORAGE_FAILING", "zarr.json")
+        told(night(one_plate, memory_path), 5, "STORAGE_FAILING", "zarr.json")
     assert statuses(memory_path / "tiny") == {}
-    told(night(screen, memory_path), 0)
-    assert tables(memory_path / "tiny") == due
+    told(night(one_plate, memory_path), 0)
+    assert table_bytes(memory_path / "tiny") == whole
 
 
 def test_G07_damaged_images_are_no_storage(memory_path: Path, clock: Clock) -> None:
@@ -266,9 +251,9 @@ def test_G07_a_stop_comes_back_whole_from_a_worker() -> None:
 
 
 def test_a_fault_that_no_one_knows_is_not_waited_for(
-    screen: Campaign, memory_path: Path, clock: Clock
+    one_plate: Campaign, memory_path: Path, clock: Clock
 ) -> None:
-    plate = open_plate(screen.plates[0].path)
+    plate = open_plate(one_plate.plates[0].path)
     with (
         mock.patch(READ, FailingReads(errno.EINVAL, every_field)),
         pytest.raises(OSError, match=os.strerror(errno.EINVAL)) as caught,
@@ -283,7 +268,7 @@ def test_a_fault_that_no_one_knows_is_not_waited_for(
 
 
 def test_G18_a_bad_disk_under_the_output_stops_the_run(
-    screen: Campaign, due: dict[str, bytes], memory_path: Path
+    one_plate: Campaign, whole: dict[str, bytes], memory_path: Path
 ) -> None:
     ledger, real = memory_path / "tiny/ledger/P01", os.fsync
 
@@ -293,6 +278,6 @@ def test_G18_a_bad_disk_under_the_output_stops_the_run(
         real(descriptor)
 
     with mock.patch("os.fsync", fails):
-        told(night(screen, memory_path), 5, "STORAGE_FAILING", str(ledger))
-    told(night(screen, memory_path), 0)
-    assert tables(memory_path / "tiny") == due
+        told(night(one_plate, memory_path), 5, "STORAGE_FAILING", str(ledger))
+    told(night(one_plate, memory_path), 0)
+    assert table_bytes(memory_path / "tiny") == whole

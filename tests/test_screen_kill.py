@@ -20,7 +20,7 @@ from tests.ruled_score import score_here
 from tests.ruled_score import started as starts
 from tests.storage_shim import Log
 from tests.tiny_run import start
-from tests.tiny_screen import make_screen
+from tests.tiny_screen import make_screen, table_bytes
 from tests.warm_runs import Starter
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Mini:
     root = make_screen(folder / "campaign", ("P01",), n_wells=6).root
     run = folder / "runs" / "tiny"
     score_here(root, run.parent, log, ruled=run)
-    return Mini(root, log.n_changes, score_tables(run))
+    return Mini(root, log.n_changes, table_bytes(run))
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +81,7 @@ def finish(process: "subprocess.Popen[str]", code: int = 0) -> str:
 def results(run: Path) -> dict[str, bytes]:
     """Every file that must not depend on how often the run was broken off."""
     called = {f"{n}.parquet": (run / f"{n}.parquet").read_bytes() for n in TABLES}
-    return called | score_tables(run)
-
-
-def score_tables(run: Path) -> dict[str, bytes]:
-    """Those of them that score leaves."""
-    paths = [*run.glob("ledger/*.parquet"), *run.glob("cells/*.parquet")]
-    return {p.relative_to(run).as_posix(): p.read_bytes() for p in paths}
+    return called | table_bytes(run)
 
 
 def events(run: Path) -> list[tuple[str, str, str]]:
@@ -213,6 +207,6 @@ def test_g03_a_kill_aimed_at_a_change_of_the_run_changes_nothing(
     n_started = len(starts(run))
     starter.start(mini.root, tmp_path, is_called=False)
     assert starter.code() == 0, starter.said()
-    assert score_tables(run) == mini.tables
+    assert table_bytes(run) == mini.tables
     assert not set(starts(run)[n_started:]) & kept
     assert n_started <= len(kept) + 1

@@ -27,7 +27,13 @@ from screen.models import Model
 from screen.preflight import check_inputs, check_writable
 from screen.score import score_campaign
 from screen.settings import ScoreVerb
-from tests.tiny_screen import NumpyScorer, NumpySource, make_model, make_screen
+from tests.tiny_screen import (
+    NumpyScorer,
+    NumpySource,
+    make_model,
+    make_screen,
+    table_bytes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +62,6 @@ def score(
         source or NumpySource(),
     )
     return outcome, runs / "tiny"
-
-
-def table_bytes(run: Path) -> dict[str, bytes]:
-    """Every compacted file of a run."""
-    paths = [*run.glob("ledger/*.parquet"), *run.glob("cells/*.parquet")]
-    return {p.relative_to(run).as_posix(): p.read_bytes() for p in paths}
 
 
 def started(run: Path) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """A screen small enough to score in a breath, and a scorer made of numpy alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,21 +44,26 @@ def tiny_map(plates: Sequence[str], wells: Sequence[Well]) -> PlateMap:
 
 
 def make_screen(
-    root: Path, plates: Sequence[str] = ("P01", "P02"), n_wells: int = 24
+    root: Path,
+    plates: Sequence[str] = ("P01", "P02"),
+    n_wells: int = 24,
+    sides: Mapping[str, int] = MappingProxyType({}),
 ) -> Campaign:
     """Write a campaign of 24-well plates whose pixels are seeded noise; only their
-    first ``n_wells`` wells are mapped and imaged."""
+    first ``n_wells`` wells are mapped and imaged. Fields are 32 pixels wide, or as
+    ``sides`` says of a plate."""
     wells = FORMAT.wells()[:n_wells]
     (root / "plates").mkdir(parents=True)
     entries = []
     for number, plate in enumerate(plates):
         path = root / "plates" / f"{plate}.ome.zarr"
-        spec = PlateSpec(plate, FORMAT, wells, 2, CHANNELS, 1.0, (2, 32, 32), "uint16")
+        shape = (2, sides.get(plate, 32), sides.get(plate, 32))
+        spec = PlateSpec(plate, FORMAT, wells, 2, CHANNELS, 1.0, shape, "uint16")
         with plate_writer(path, spec) as write:
             for index, well in enumerate(wells):
                 for field in (0, 1):
                     rng = np.random.default_rng([number, index, field])
-                    pixels = rng.integers(100, 4000, (2, 32, 32), np.uint16)
+                    pixels = rng.integers(100, 4000, shape, np.uint16)
                     write(well, field, pixels)
         entries.append(PlateEntry(plate, path))
     tiny_map(plates, wells).write_csv(root / "map.csv")
@@ -119,3 +125,9 @@ class NumpySource:
     def __call__(self) -> NumpyScorer:
         """A fresh scorer."""
         return NumpyScorer()
+
+
+def table_bytes(run: Path) -> dict[str, bytes]:
+    """Every table that a scored run is made of."""
+    paths = [*run.glob("ledger/*.parquet"), *run.glob("cells/*.parquet")]
+    return {p.relative_to(run).as_posix(): p.read_bytes() for p in paths}
