@@ -22,6 +22,7 @@ from screen.device_faults import (
 )
 from screen.errors import refusal
 from screen.gpus import NO_PREALLOCATION, usable_gpus
+from screen.inline_watch import InlineWatch
 from screen.stream import Stream
 from screen.watchdog import Watchdog
 from screen.worker_versions import check_versions
@@ -77,7 +78,7 @@ def _results(
     blocks: Sequence[Block], source: ScorerSource, plan: ClusterPlan
 ) -> Iterator[list[WellDone]]:
     if plan.kind == "inline":
-        yield from _inline(blocks, source)
+        yield from _inline(blocks, source, plan.patience_s)
         return
     gpus = usable_gpus() if plan.kind == "gpu" else ()
     plan = replace(plan, workers=len(gpus)) if gpus else plan
@@ -93,14 +94,18 @@ def _results(
         yield from Stream(blocks, workers, plan.window, watch).run()
 
 
-def _inline(blocks: Sequence[Block], source: ScorerSource) -> Iterator[list[WellDone]]:
+def _inline(
+    blocks: Sequence[Block], source: ScorerSource, patience_s: float
+) -> Iterator[list[WellDone]]:
     scorer = source()
-    for block in blocks:
-        try:
-            results = score_block(block, scorer)
-        except (DeviceFull, DeviceLost, MinibatchTooLarge) as error:
-            raise device_refusal(error) from error
-        yield results
+    with InlineWatch(patience_s) as watch:
+        for block in blocks:
+            try:
+                with watch.over(block):
+                    results = score_block(block, scorer)
+            except (DeviceFull, DeviceLost, MinibatchTooLarge) as error:
+                raise device_refusal(error) from error
+            yield results
 
 
 @contextmanager

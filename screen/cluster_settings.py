@@ -23,5 +23,5 @@ class ClusterSettings:
         0, "most tasks handed out at once; 0 = chosen", "blocks", low=0, high=4096
     )
     patience_s: float = key(
-        600.0, "no well for longer than this restarts the workers", "s", low=1.0
+        600.0, "no well for longer than this counts as a hang", "s", low=1.0
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from plates.store import open_plate
 from plates.wells import Well
+from screen.answers import check_roots, within
 from screen.blocks import Block, WellDone, commit, done_of
 from screen.events import Events
 from screen.inputs import well_input
@@ -43,11 +44,22 @@ def after_death(
 
 def _lost(block: Block, name: str, code: str) -> WellDone:
     record = unscored(block, name, "QUARANTINED", code)
-    plate, light = open_plate(block.path), block.illumination
-    source = well_input(plate, Well.parse(name), light, block.centres)
-    told = {"input": source, "attempts": block.attempt}
+    told = {"input": _source(block, name), "attempts": block.attempt}
     record = WellRecord({**record.header, **told}, record.cells)
     return commit(Ledger(block.run), Events(block.run), record)
+
+
+def _source(block: Block, name: str) -> str:
+    """What the well would be scored from, "" where its files give no answer; raises
+    Refusal (MOUNT_GONE) where the plate gives none: then its wells are not to blame."""
+    check_roots([block.path])
+    well, light = Well.parse(name), block.illumination
+    try:
+        return within(
+            lambda: well_input(open_plate(block.path), well, light, block.centres)
+        )
+    except TimeoutError:
+        return ""
 
 
 def unscored(block: Block, well: str, status: str, code: str) -> WellRecord:

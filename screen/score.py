@@ -13,6 +13,7 @@ from plates.campaign import Campaign
 from plates.problems import Problem
 from plates.store import Plate, open_plate
 from plates.wells import Well
+from screen.answers import check_roots
 from screen.blocks import Block, WellDone, WellTask
 from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, run_blocks
@@ -74,6 +75,7 @@ def run(settings: ScoreVerb) -> Outcome:
     campaign = Campaign.open(Path(settings.campaign))
     model = load_model(Path(settings.model))
     check_networks(model)
+    check_roots([entry.path for entry in campaign.plates], may_be_away=True)
     plates = tuple(open_plate(entry.path) for entry in campaign.plates)
     check_inputs(model.spec, plates, allow_pixel_size=settings.allow_pixel_size)
     device = announced(settings.device)
@@ -247,11 +249,8 @@ def _commit_unscorable(scoring: Scoring, plate: Plate) -> None:
     """Every expected well has one row: also those that were never imaged or mapped."""
     ledger = Ledger(scoring.run)
     known = {h["well"] for h in ledger.headers(plate.plate)}
-    roles = dict(
-        scoring.campaign.map.for_plate(plate.plate)
-        .frame.select("well", "role")
-        .iter_rows()
-    )
+    mapped = scoring.campaign.map.for_plate(plate.plate).frame
+    roles = dict(mapped.select("well", "role").iter_rows())
     _, unimaged, unmapped = _expected(scoring, plate)
     block = Block(scoring.run, plate.plate, plate.path, (), scoring.fingerprint, 0.0)
     for well in sorted({*unimaged, *unmapped} - known, key=Well.parse):

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from plates.problems import FieldError, InputError, Problem
 from plates.store import Plate, open_plate, read_field
 from plates.wells import Well
+from screen.answers import answers
 from screen.breaker import Breaker
 from screen.codes import CODES
 from screen.errors import Refusal
@@ -79,11 +80,20 @@ class SteadyReads:
     def __post_init__(self) -> None:
         """One thread at a time knocks at a storage that does not answer."""
         self._alone = threading.Lock()
+        self._asking: dict[int, tuple[float, str]] = {}
+
+    @property
+    def under_way(self) -> list[str]:
+        """What the threads of this process are reading, or waiting for, and how long:
+        ``P01/B02/f01 for 612 s``, longest first."""
+        now = self.clock()
+        asking = sorted(self._asking.copy().values())
+        return [f"{where} for {now - since:.0f} s" for since, where in asking]
 
     def open(self, path: Path, tell: Tell | None = None) -> Plate:
         """A plate that was there when the run began; Refusal if its folder stays away."""
         ask = partial(_open, path)
-        return self._steady(ask, path.name, tell or _silent, is_field=False)
+        return self._steady(ask, path.name, tell or _silent)
 
     def read(
         self, plate: Plate, well: Well, index: int, tell: Tell | None = None
@@ -95,10 +105,20 @@ class SteadyReads:
         """
         where = f"{plate.plate}/{well}/f{index:02d}"
         ask = partial(_read, plate, well, index)
-        return self._steady(ask, where, tell or _silent, is_field=True)
+        return self._steady(ask, where, tell or _silent, plate)
 
     def _steady(
-        self, ask: Callable[[], T], where: str, tell: Tell, *, is_field: bool
+        self, ask: Callable[[], T], where: str, tell: Tell, plate: Plate | None = None
+    ) -> T:
+        me = threading.get_ident()
+        self._asking[me] = (self.clock(), where)
+        try:
+            return self._answer(ask, where, tell, plate)
+        finally:
+            del self._asking[me]
+
+    def _answer(
+        self, ask: Callable[[], T], where: str, tell: Tell, plate: Plate | None
     ) -> T:
         try:
             return self._noted(ask)
@@ -112,7 +132,7 @@ class SteadyReads:
                     return self._noted(ask)
                 except StorageError as error:
                     fault = error
-            is_place = is_field and fault.code in _STOP_OF
+            is_place = fault.code in _STOP_OF and plate is not None and _is_there(plate)
             if is_place and not self.breaker.note(fault.code):
                 raise _field_error(fault, where)
             return self._outlast(ask, fault, where, tell)
@@ -165,7 +185,7 @@ def _read(plate: Plate, well: Well, index: int) -> NDArray[Any]:
             pixels: NDArray[Any] = read_field(plate, well, index, told=lap)
         except FieldError:
             # A dead mount makes every field "missing"; that is no fault of the data.
-            if _answers(plate.path, "zarr.json" if plate.is_own else ""):
+            if _is_there(plate):
                 raise
             raise _gone(plate.path) from None
     return pixels
@@ -177,7 +197,7 @@ def _open(path: Path) -> Plate:
         try:
             return open_plate(path)
         except InputError:
-            if _answers(path):
+            if answers(path):
                 raise
             raise _gone(path) from None
 
@@ -200,16 +220,12 @@ def _storage_faults(path: Path) -> Iterator[None]:
         raise StorageError(code, where, error.strerror or str(error)) from error
 
 
+def _is_there(plate: Plate) -> bool:
+    return answers(plate.path, "zarr.json" if plate.is_own else "")
+
+
 def _gone(path: Path) -> StorageError:
     return StorageError("MOUNT_GONE", str(path), "the plate is gone in mid-run")
-
-
-def _answers(path: Path, name: str = "") -> bool:
-    """Whether a plate's root is there; one in S3 answers for itself."""
-    try:
-        return str(path).startswith("s3:/") or (path / name).exists()
-    except OSError:
-        return False
 
 
 def _field_error(fault: StorageError, where: str) -> FieldError:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from screen.answers import check_roots
 from screen.blocks import Block, WellDone
 from screen.codes import CODES
 from screen.deaths import after_death, is_last
@@ -125,8 +126,10 @@ class Stream:
         facts = {"seconds": waited, "wells": wells, "stacks": stacks.name}
         Events(run).write("workers_hung", attempt=self._hangs, **facts)
         self._running.clear()
+        # A dead mount hangs every well alike; none of them is to blame.
+        check_roots(block.path for block in blocks)
         if self._hangs >= MAX_HANGS and not self._is_blamed(blocks):
-            raise _hung(stacks, waited)
+            raise hung(stacks, waited)
         self._workers.restart()
         for block in blocks:
             yield self._died(block, "WORKER_KILLED", worker="", hung_s=waited)
@@ -136,7 +139,8 @@ class Stream:
         return self._has_commits and len(blocks) == 1 and is_last(blocks[0])
 
 
-def _hung(stacks: Path, waited: int) -> Refusal:
+def hung(stacks: Path, waited: int) -> Refusal:
+    """Nothing comes to an end: exit 5, the run can go on later."""
     code = CODES["WORKERS_HUNG"]
     found = f"no well in {waited} s, {MAX_HANGS} times in a row; stacks: {stacks}"
     return refusal("WORKERS_HUNG", "cluster", found, code.meaning, code.remedy)

@@ -71,10 +71,11 @@ class Watchdog:
 
     def _look(self, blocks: Collection[Block]) -> None:
         wanted = {(b.plate, t.well): b for b in blocks for t in b.wells}
-        there = {key for key, block in wanted.items() if _is_committed(block, key[1])}
+        there = {key for key, block in wanted.items() if is_committed(block, key[1])}
         self._count(len(there - self._seen))
         self._seen = there
 
 
-def _is_committed(block: Block, well: str) -> bool:
+def is_committed(block: Block, well: str) -> bool:
+    """Whether the ledger holds a record of the well that is not compacted yet."""
     return (Ledger(block.run).folder(block.plate) / f"{well}{SUFFIX}").exists()

@@ -12,6 +12,7 @@ from screen.blocks import Block, FieldScorer, WellDone, score_block
 from screen.codes import CODES
 from screen.device_faults import DeviceLost
 from screen.errors import Refusal, refusal
+from screen.steady_reads import READS
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -134,8 +135,11 @@ class DaskWorkers:
 
 
 def write_stacks(path: str) -> None:
-    """Append the stacks of all threads of this process to a file."""
+    """Append the stacks of all threads of this process to a file, under what of the
+    plates they are reading."""
     with open(path, "a", encoding="utf-8") as file:
+        file.writelines(f"reading {one}\n" for one in READS.under_way)
+        file.flush()
         faulthandler.dump_traceback(file, all_threads=True)
 
 

@@ -20,6 +20,7 @@ from screen.stream import Stream
 from screen.watchdog import Watchdog
 from screen.workers import ScorerSource, write_stacks
 from tests.catalogue import Ended
+from tests.storage_faults import composed_once
 from tests.tiny_screen import NumpySource, make_model
 
 HANG: BaseException = TimeoutError("hangs")
@@ -127,6 +128,8 @@ class Night:
             stack.enter_context(contextlib.redirect_stdout(out))
             stack.enter_context(contextlib.redirect_stderr(err))
             stack.enter_context(mock.patch("screen.score.run", verb))
+            chosen = composed_once(self.campaign, self.runs, *usual, *words)
+            stack.enter_context(chosen)
             if workers is not None:
                 patch = mock.patch("screen.score.run_blocks", workers.run)
                 stack.enter_context(patch)

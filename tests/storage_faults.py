@@ -27,18 +27,22 @@ READ = "screen.steady_reads.read_field"
 
 
 def night(campaign: Campaign, runs: Path, *more: str) -> Ended:
-    """Run `senoscreen score` on the campaign, inline, by numpy in place of a model.
+    """Run `senoscreen score` on the campaign, inline, by numpy in place of a model."""
+    with composed_once(campaign, runs, *more):
+        return run_verb("score", *words_of(campaign, runs, *more))
 
-    The settings are composed once for all nights of a process: that takes twice the
-    time of scoring so small a screen.
-    """
+
+@contextmanager
+def composed_once(campaign: Campaign, runs: Path, *more: str) -> Iterator[None]:
+    """The settings of these words are composed once for all nights of a process: that
+    takes twice the time of scoring so small a screen."""
     root = str(campaign.root)
     chosen = replace(_settings(more), campaign=root, runs=str(runs))
     with (
         mock.patch("screen.jobs.settings_from", return_value=chosen),
         mock.patch("screen.jobs._keep_settings"),
     ):
-        return run_verb("score", *words_of(campaign, runs, *more))
+        yield
 
 
 def words_of(campaign: Campaign, runs: Path, *more: str) -> list[str]:

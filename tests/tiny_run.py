@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 MAIN = "import sys; from tests.tiny_run import main; sys.exit(main(sys.argv[1:]))"
 POISON = "TINY_POISON"
 PAUSE = "TINY_PAUSE"
+DEAD = "TINY_DEAD"
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,19 @@ class SlowScorer(NumpyScorer):
 
 @dataclass(frozen=True)
 class SlowSource:
-    """What a worker calls for its scorer."""
+    """What a worker calls for its scorer; while the file ``dead`` is there, its reads
+    end as that file says."""
 
     pause: float
     poison: int
+    dead: str = ""
 
     def __call__(self) -> SlowScorer:
         """A fresh scorer."""
+        if self.dead:
+            from tests.dead_mount import mounted
+
+            mounted(Path(self.dead))
         return SlowScorer(pause=self.pause, poison=self.poison)
 
 
@@ -64,7 +71,7 @@ def score(settings: ScoreVerb) -> Outcome:
         float(os.environ.get(PAUSE, "0")),
         int(os.environ.get(POISON, "-1")),
     )
-    source = SlowSource(pause, poison)
+    source = SlowSource(pause, poison, os.environ.get(DEAD, ""))
     return score_campaign(settings, campaign, plates, make_model(campaign), source)
 
 
@@ -89,13 +96,19 @@ def start(
     *words: str,
     pause: float = 0.0,
     poison: int = -1,
+    dead: Path | None = None,
 ) -> "subprocess.Popen[str]":
     """Start a run in a process group of its own."""
     places = [f"campaign={campaign}", f"runs={runs}", f"cluster={kind}"]
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", MAIN, *places, *words],
         cwd=ROOT,
-        env={**os.environ, PAUSE: str(pause), POISON: str(poison)},
+        env={
+            **os.environ,
+            PAUSE: str(pause),
+            POISON: str(poison),
+            DEAD: str(dead or ""),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
