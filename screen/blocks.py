@@ -29,7 +29,7 @@ from screen.illumination import Gain
 from screen.inputs import well_input
 from screen.ledger import Ledger
 from screen.records import Cells, WellRecord
-from screen.stages import begin, lap, taken
+from screen.stages import begin, compilations, lap, taken
 from screen.steady_reads import READS
 
 
@@ -105,7 +105,8 @@ class Block:
 class WellDone:
     """What goes back to the client for one well: small values only.
 
-    ``seconds`` are those of each stage, where the well was scored now.
+    ``seconds`` are those of each stage, and ``compilations`` what XLA compiled for it,
+    where the well was scored now.
     """
 
     plate: str
@@ -114,6 +115,7 @@ class WellDone:
     n_cells: int
     codes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    compilations: int = field(default=0, compare=False)
 
 
 @dataclass
@@ -150,7 +152,7 @@ def commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
     """Keep the record for good and tell of it."""
     verdict, done = ledger.commit(record), done_of(record)
     lap("commit")
-    done = replace(done, seconds=taken())
+    done = replace(done, seconds=taken(), compilations=compilations())
     if verdict == "differs":
         done = replace(done, codes=(*done.codes, "NONDETERMINISM"))
     events.write("well_committed", **asdict(done), commit=verdict)
@@ -190,7 +192,7 @@ def score_well(
         **_means(found, task.networks),
     }
     usable = status in ("SCORED", "SCORED_DEGRADED", "TEACHING")
-    cells = _cells(found, len(task.networks)) if usable else Cells.empty()
+    cells = _cells(found) if usable else Cells.empty()
     return WellRecord(header, cells)
 
 
@@ -272,9 +274,7 @@ def _means(found: _Fields, networks: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _cells(found: _Fields, n_networks: int) -> Cells:
-    if not found.scores:
-        return Cells.empty(n_networks)
+def _cells(found: _Fields) -> Cells:
     index = [np.full(len(s.y), i, np.uint16) for i, s in found.scores]
     join: Callable[[list[NDArray[Any]]], NDArray[Any]] = np.concatenate
     return Cells(

@@ -227,11 +227,12 @@ def restore_network(
     """Put flat weights into a freshly built network; raises InputError
     (MODEL_INVALID) when names or shapes differ from the architecture's. The network
     may be abstract (``nnx.eval_shape``): to draw weights only to replace them is slow."""
-    import jax.numpy as jnp
+    import jax
     from flax import nnx
 
     state = check_fit(module, weights)
     for name, variable in _by_name(state).items():
-        variable.set_value(jnp.asarray(weights[name]))
+        # jnp.asarray would compile a program for each shape.
+        variable.set_value(jax.device_put(weights[name]))
     nnx.update(module, state)
     return module

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,26 +26,32 @@ class TimeSpent:
         self._threads = known.get(c.kind)
         self._began = time.monotonic()
         self._stages = summed(())
-        self._wells = 0
+        self._wells = self._compilations = 0
 
-    def add(self, results: Iterable[WellDone]) -> None:
+    def add(self, results: Sequence[WellDone]) -> None:
         """Count the wells that a task has scored."""
         scored = [done.seconds for done in results if done.seconds]
         self._stages = summed((self._stages, *scored))
         self._wells += len(scored)
+        self._compilations += sum(done.compilations for done in results)
 
     def facts(self) -> dict[str, Any]:
-        """``seconds`` on the clock, ``wells`` scored, and ``stages`` in seconds."""
+        """``seconds`` on the clock, ``wells`` scored, ``stages`` in seconds, and the
+        ``compilations`` of all workers."""
         return {
             "seconds": round(time.monotonic() - self._began, 3),
             "wells": self._wells,
             "stages": {stage: round(s, 3) for stage, s in self._stages.items()},
+            "compilations": self._compilations,
         }
 
     def added_to(self, message: str, facts: Mapping[str, Any]) -> str:
-        """The message, and a line of its own on where the time of ``facts`` went."""
+        """The message, a line of its own on where the time of ``facts`` went, and one
+        on how often was compiled."""
         line = told(facts["stages"], facts["seconds"], self._threads)
-        return "\n".join([message, line] if line else [message])
+        n = facts["compilations"]
+        compiled = f"{n} compilations, each worker its own" if n else ""
+        return "\n".join(filter(None, [message, line, compiled]))
 
 
 @contextmanager

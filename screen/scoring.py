@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from plates.problems import InputError, Problem
 from screen.blocks import FieldScores
 from screen.cell_centres import Centres, padded
+from screen.compilations import count_compilations
 from screen.device_faults import fitting, once_more
 from screen.devices import device_for
 from screen.illumination import Gain
@@ -55,6 +56,7 @@ _scorers = Once()
 
 def _load(source: ModelScorer) -> JaxScorer:
     device_for(source.device)
+    count_compilations()
     model = load_model(Path(source.folder))
     if model.sha256 != source.sha256:
         problem = Problem(

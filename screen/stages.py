@@ -18,6 +18,7 @@ class _Clock(threading.local):
         self.seconds: dict[str, float] = {}
         self.since = 0.0
         self.is_running = False
+        self.compilations = 0
 
 
 _clock = _Clock()
@@ -26,6 +27,7 @@ _clock = _Clock()
 def begin() -> None:
     """Start this thread's clock at zero."""
     _clock.seconds = dict.fromkeys(STAGES, 0.0)
+    _clock.compilations = 0
     _clock.is_running = True
     _clock.since = time.perf_counter()
 
@@ -36,6 +38,17 @@ def lap(stage: str) -> None:
         now = time.perf_counter()
         _clock.seconds[stage] += now - _clock.since
         _clock.since = now
+
+
+def note_compilation() -> None:
+    """Count one compilation of this thread; none where no clock runs."""
+    _clock.compilations += _clock.is_running
+
+
+def compilations() -> int:
+    """How many this thread's clock has counted since `begin`, given once."""
+    n, _clock.compilations = _clock.compilations, 0
+    return n
 
 
 def taken() -> dict[str, float]:

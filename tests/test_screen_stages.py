@@ -123,7 +123,7 @@ def test_score_tells_where_its_time_went(screen: Campaign, tmp_path: Path) -> No
     assert 0 < sum(end["stages"].values()) <= end["seconds"] + 1e-3
     assert all(end["stages"][k] > 0 for k in ("read", "decode", "score", "commit"))
     kept = read_manifest(run)["verbs"]["score"]["facts"]["time"]
-    assert kept == {k: end[k] for k in ("seconds", "wells", "stages")}
+    assert kept == {k: end[k] for k in ("seconds", "wells", "stages", "compilations")}
     assert f"time {end['seconds']:.1f} s, in 1 thread: read" in outcome.message
 
 
