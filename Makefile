@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types bench soak interop docs wheel lock clean
+.PHONY: help setup demo test coverage check format lint types bench soak interop docs wheel lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,14 @@ demo: $(V)/.ok ## simulate, train, score, call and report a virtual screen (SEED
 
 test: $(V)/.ok ## run every test
 	@$(BIN)/python -m pytest -q --durations=20 -n 2 --dist loadfile
+
+KEPT := ledger lock commit hangs score status
+CAUGHT := storage storage_files storage_lock storage_reads runs devices
+NOT_HERE := killed_at_every or for_real or ended_all_the_same or nohup or second_signal or F09 or F10 or F16
+
+coverage: $(V)/.ok ## every branch of what commits, resumes, locks and sets wells aside is tested
+	@$(BIN)/coverage run -m pytest -q -m "not slow and not long" -k "not ($(NOT_HERE))" $(KEPT:%=tests/test_screen_%.py) $(CAUGHT:%=tests/test_catalogue_%.py)
+	@$(BIN)/coverage report
 
 format: $(V)/.ok ## rewrite the code in house format
 	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .

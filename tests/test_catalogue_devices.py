@@ -132,6 +132,16 @@ def test_F04_then_the_workers_are_restarted_once_and_then_it_is_exit_5(
     assert table_bytes(night.run) == whole
 
 
+def test_F04_two_blocks_that_find_it_full_at_once_cost_one_restart(
+    night: Night, whole: dict[str, bytes]
+) -> None:
+    full: list[BaseException] = [DeviceFull(FULL)]
+    workers = FakeWorkers({BAD: full.copy(), "C01": full.copy()})
+    told(night.score(workers=workers), 0)
+    assert workers.log.count(("restart", None)) == 1
+    assert table_bytes(night.run) == whole
+
+
 DRIVER = {
     "gpu=index,uuid,name": "0, GPU-a, NVIDIA H200\n1, GPU-b, NVIDIA H200\n",
     "compute-apps=gpu_uuid,pid,process_name,used_memory": (
