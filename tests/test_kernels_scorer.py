@@ -9,7 +9,9 @@ import pytest
 from flax import nnx
 
 import kernels.scorer
-from kernels.networks import build
+from kernels.centres import FinderSpec, make_finder
+from kernels.intensity import IntensitySpec
+from kernels.networks import NETWORKS, build
 from kernels.preprocessing import TORCH, prepared
 from kernels.scorer import make_scorer, score_crops
 
@@ -63,3 +65,47 @@ def test_of_many_classes_the_second_is_scored(n_out: int) -> None:
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(probability, shares[:, 1], rtol=1e-5)
     assert embedding.shape == (5, 64)
+
+
+EVERYWHERE = ("cpu", "cuda", "tpu")
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_the_scorer_of_every_network_lowers_for_every_platform(name: str) -> None:
+    def blank() -> Any:
+        return build(name, 3, 32, key=jax.random.key(0), width=0.125)
+
+    module = nnx.eval_shape(blank)
+    module.eval()
+    graphdef, shapes = nnx.split(module)
+    state = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    score: Any = make_scorer([(graphdef, state)], crop_px=32, bin=1, minibatch=4)
+    exported = jax.export.export(score, platforms=EVERYWHERE)(IMAGE, CENTRES, VALID)
+    assert exported.platforms == EVERYWHERE
+    assert "callback" not in exported.mlir_module()
+    assert exported.out_avals[0].shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "polarity", "is_lit_evenly"),
+    [
+        ("centres", "bright", False),
+        ("centres", "texture", True),
+        ("tiles", "bright", True),
+        ("given", "bright", True),
+    ],
+)
+def test_every_finder_lowers_for_every_platform(
+    kind: Any, polarity: Any, is_lit_evenly: bool
+) -> None:
+    spec = FinderSpec(kind, 0, 6.0, 3.0, 16, 32, polarity)
+    light = IntensitySpec(("fluorescence", "transmitted"), (100.0, 100.0))
+    find: Any = make_finder(spec, light, (2, 128, 128), "uint16")
+    gain = None if is_lit_evenly else jnp.ones((2, 4, 4), jnp.float32)
+    given = (jnp.zeros((16, 2)), jnp.ones(16, bool)) if kind == "given" else None
+    fields = jnp.zeros((2, 128, 128), jnp.uint16)
+    exported = jax.export.export(jax.jit(find), platforms=EVERYWHERE)(
+        fields, gain, given
+    )
+    assert exported.platforms == EVERYWHERE
+    assert "callback" not in exported.mlir_module()

@@ -245,14 +245,6 @@ def test_a_scorer_needs_networks_and_its_own_minibatch() -> None:
         score(jnp.zeros((40, 40, 2)), jnp.zeros((5, 2)), jnp.ones(5, bool))
 
 
-def test_the_scorer_lowers_for_every_platform() -> None:
-    score: Any = make_scorer([small("compact")], crop_px=16, bin=1, minibatch=8)
-    exported = jax.export.export(score, platforms=["cpu", "cuda", "tpu"])(
-        jnp.zeros((80, 80, 2)), jnp.zeros((8, 2)), jnp.zeros(8, bool)
-    )
-    assert exported.platforms == ("cpu", "cuda", "tpu")
-
-
 def test_the_profile_sees_size_holes_and_stain() -> None:
     at = np.arange(32) - 16.0
     radius = np.hypot(at[:, None], at[None, :])

@@ -1,9 +1,11 @@
 """cluster=local: one bad well costs one well, nothing listens beyond loopback, and a
 stop ends everything."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from plates.store import open_plate, read_field
 from plates.wells import Well
 from screen.ledger import Ledger
 from tests.test_screen_kill import events, finish, no_work_is_lost, results
-from tests.tiny_run import start
-from tests.tiny_screen import make_screen
+from tests.tiny_run import ROOT, start
+from tests.tiny_screen import make_screen, table_bytes
 
 pytestmark = pytest.mark.slow
 PATIENCE_S = 120.0
@@ -68,20 +70,50 @@ def test_a_well_that_kills_its_worker_is_alone_in_quarantine(
     assert 3 <= len(deaths) <= 6
 
 
-def test_local_listens_on_loopback_alone_and_gives_the_bytes_of_inline(
+def test_two_local_workers_listen_on_loopback_alone_and_give_the_bytes_of_inline(
     campaign: Campaign, tmp_path: Path
 ) -> None:
     finish(start(campaign.root, tmp_path / "inline", "inline"))
-    process = start(campaign.root, tmp_path / "local", "local", pause=0.03)
+    words = ("cluster.workers=2", "cluster.threads=1")
+    process = start(campaign.root, tmp_path / "local", "local", *words, pause=0.03)
     wait_for(process, tmp_path / "local" / "tiny", "well_committed", 4)
     members = family(process)
+    commands = [" ".join(member.cmdline()) for member in members]
     addresses = [ip for member in members for ip in listening(member)]
     finish(process)
-    assert len(members) >= 2
+    assert len([m for m in commands if "spawn_main" in m]) >= 2
     assert addresses
     assert set(addresses) == {"127.0.0.1"}
     inline, local = (results(tmp_path / k / "tiny") for k in ("inline", "local"))
     assert local == inline
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("n_workers", [1, 2, 4])
+def test_any_number_of_workers_gives_the_bytes_of_inline(
+    campaign: Campaign, tmp_path: Path, n_workers: int
+) -> None:
+    finish(start(campaign.root, tmp_path / "inline", "inline"))
+    words = (f"cluster.workers={n_workers}", "cluster.block_wells=3")
+    finish(start(campaign.root, tmp_path / "local", "local", *words, pause=0.01))
+    inline, local = (results(tmp_path / k / "tiny") for k in ("inline", "local"))
+    assert local == inline
+
+
+def test_on_an_existing_scheduler_nothing_more_listens_and_the_bytes_are_the_same(
+    one_plate: Campaign, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    words = ["-m", "tests.existing_scheduler", str(one_plate.root), str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found == {
+        host: {"code": 0, "before": [host], "more": []} for host in ("127.0.0.1", "::1")
+    }
+    for host in ("127.0.0.1", "1"):
+        assert table_bytes(tmp_path / host / "tiny") == whole
 
 
 @pytest.mark.parametrize(
