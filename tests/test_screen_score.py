@@ -4,6 +4,7 @@ import errno
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,13 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 
 def settings(campaign: Campaign, runs: Path, *more: str) -> ScoreVerb:
     """Inline scoring of a campaign."""
-    words = [f"campaign={campaign.root}", "model=none", f"runs={runs}"]
-    chosen: ScoreVerb = settings_of("score", [*words, "cluster=inline", *more])
+    return replace(_composed(more), campaign=str(campaign.root), runs=str(runs))
+
+
+@cache
+def _composed(more: tuple[str, ...]) -> ScoreVerb:
+    words = ["campaign=any", "model=none", "cluster=inline", *more]
+    chosen: ScoreVerb = settings_of("score", words)
     return chosen
 
 
