@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
@@ -98,7 +98,7 @@ def _inline(
     blocks: Sequence[Block], source: ScorerSource, patience_s: float
 ) -> Iterator[list[WellDone]]:
     scorer = source()
-    with InlineWatch(patience_s) as watch:
+    with closing(InlineWatch(patience_s)) as watch:
         for block in blocks:
             try:
                 with watch.over(block):

@@ -9,8 +9,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from screen.answers import check_roots
 from screen.blocks import Block
@@ -35,26 +33,16 @@ class InlineWatch:
     """
 
     def __init__(self, patience_s: float, grace_s: float = GRACE_S) -> None:
-        """``patience_s`` is that of the cluster's watchdog."""
+        """Begin to look; ``patience_s`` is that of the cluster's watchdog."""
         self._watch, self._grace_s = Watchdog(patience_s), grace_s
         self._lock, self._over = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._is_main = threading.current_thread() is threading.main_thread()
         self._block: Block | None = None
         self._refusal: Refusal | None = None
         self._hangs, self._stuck = 0, ""
+        threading.Thread(target=self._look, daemon=True).start()
 
-    def __enter__(self) -> Self:
-        """Begin to look."""
-        self._is_main = threading.current_thread() is threading.main_thread()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Look no more."""
         self._over.set()
 

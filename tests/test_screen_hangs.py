@@ -265,7 +265,7 @@ def test_F12_a_block_that_ended_meanwhile_stops_nothing(night: Night) -> None:
     path = night.campaign.plates[0].path
     block = Block(night.run, "P01", path, (), "f", 0.5)
     watch._stop(block, gone())
-    with watch.over(block):
+    with contextlib.closing(watch), watch.over(block):
         pass  # a refusal or a signal would come here
 
 
