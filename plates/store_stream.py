@@ -1,5 +1,6 @@
 """One field written plane by plane: no more than a plane is in memory."""
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -35,12 +36,16 @@ class FieldStream:
 
     def __enter__(self) -> Self:
         """Open one file a level, beside the place of its shard."""
-        for level, shard in enumerate(self._shards):
-            _make_folder(shard.parent)
-            file = beside(shard).open("wb")
-            self._files.append(file)
-            layout = self._spec.level_layout(level)
-            self._encoders.append(ShardEncoder(layout, file.write))
+        try:
+            for level, shard in enumerate(self._shards):
+                make_folder(shard.parent)
+                file = beside(shard).open("wb")
+                self._files.append(file)
+                layout = self._spec.level_layout(level)
+                self._encoders.append(ShardEncoder(layout, file.write))
+        except BaseException:
+            self._drop()
+            raise
         return self
 
     def write(
@@ -77,12 +82,18 @@ class FieldStream:
                 for shard in reversed(self._shards):
                     os.replace(beside(shard), shard)
         finally:
-            for file, shard in zip(self._files, self._shards, strict=False):
+            self._drop()
+
+    def _drop(self) -> None:
+        """Close every file and remove what has not come to its place."""
+        for file, shard in zip(self._files, self._shards, strict=False):
+            # On a full disk closing fails once more; the others must be closed, too.
+            with contextlib.suppress(OSError):
                 file.close()
-                beside(shard).unlink(missing_ok=True)
+            beside(shard).unlink(missing_ok=True)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """A folder and those above it; from the top, since each try below fails at a cost."""
     above = [folder, *folder.parents]
     n_absent = next(n for n, parent in enumerate(above) if parent.is_dir())
