@@ -20,7 +20,7 @@ from screen.counterfactual import counterfactual_words, with_counterfactual
 from screen.curve_settings import CurveSettings
 from screen.curve_tables import drawn_curves
 from screen.dose_classes import flat
-from screen.errors import Outcome, refusal
+from screen.errors import Outcome
 from screen.field_groups import QualitySettings
 from screen.field_table import JudgedFields, judge_fields
 from screen.judged_screen import judge_screen
@@ -31,7 +31,7 @@ from screen.orthogonal_settings import orthogonal_of
 from screen.paths import existing_run_dir, run_dir, table_name
 from screen.picks import pick_list
 from screen.preflight import check_writable
-from screen.provenance import read_manifest, record_outputs
+from screen.provenance import record_outputs, scored_campaign
 from screen.readouts import imported
 from screen.settings import CallSettings, CallVerb
 from screen.statistics import chosen_tests
@@ -154,7 +154,7 @@ def run(settings: CallSettings) -> Outcome:
     if isinstance(settings, CallVerb) and settings.table:
         return _run_table(settings)
     folder = existing_run_dir(settings.runs, settings.run, settings.campaign)
-    campaign = Campaign.open(_campaign_root(folder, settings))
+    campaign = Campaign.open(scored_campaign(folder, settings.campaign))
     ids = [entry.plate for entry in campaign.plates]
     library = campaign.library.frame if campaign.library is not None else None
     headers = headers_of(folder, ids)
@@ -243,19 +243,3 @@ def with_fields(
         fields=judged.fields,
         summary={**tables.summary, "quality": quality},
     )
-
-
-def _campaign_root(folder: Path, settings: CallSettings) -> Path:
-    if settings.campaign:
-        return Path(settings.campaign)
-    scored = read_manifest(folder)["verbs"].get("score", {})
-    path = scored.get("inputs", {}).get("campaign", {}).get("path", "")
-    if not path:
-        raise refusal(
-            "INPUT_MISSING",
-            folder,
-            "the run does not say which campaign it scored",
-            "the plate map and the library are read from there",
-            "give campaign=PATH",
-        )
-    return Path(path)

@@ -32,6 +32,8 @@ _STORES = (
 _OTHERS = ("dask", "distributed", "hydra-core", "rdkit", "scikit-image")
 _LIBRARIES = (*_NUMBERS, *_STORES, *_OTHERS)
 _UNLISTED = {FILE, "events.jsonl", "lock"}  # they change after the files are listed
+EXPORT = "export"
+_DERIVED = {"sweep", EXPORT}
 _SECRET_NAME = r"(?:secret|token|passw|credential|api_?key|access_?key|private_?key)"
 _SECRET_PAIR = re.compile(rf"(?i)([\w.\-]*{_SECRET_NAME}[\w.\-]*\s*[=:]\s*)(\S+)")
 _URL = re.compile(
@@ -162,9 +164,11 @@ def _output(path: Path, verb: str) -> dict[str, Any]:
 
 
 def _files(run: Path) -> Iterator[str]:
-    """Files below a run as relative names; hidden ones and other jobs are not outputs."""
+    """Files below a run as relative names; hidden ones, other jobs and what was exported
+    for a viewer (it carries checksums of its own) are not outputs."""
     for folder, folders, names in os.walk(run):
-        folders[:] = sorted(f for f in folders if f[0] != "." and f != "sweep")
+        left_out = _DERIVED if Path(folder) == run else {"sweep"}
+        folders[:] = sorted(f for f in folders if f[0] != "." and f not in left_out)
         for name in sorted(names):
             relative = (Path(folder) / name).relative_to(run).as_posix()
             if name[0] != "." and relative not in _UNLISTED:
@@ -202,6 +206,23 @@ def read_manifest(run: Path) -> dict[str, Any]:
     if manifest.get("sha256") != seal:
         raise _damaged(path, "its own checksum does not agree")
     return dict(manifest)
+
+
+def scored_campaign(run: Path, given: str = "") -> Path:
+    """The folder of the campaign that a run scored, or the one that is given."""
+    if given:
+        return Path(given)
+    scored = read_manifest(run)["verbs"].get("score", {})
+    path = scored.get("inputs", {}).get("campaign", {}).get("path", "")
+    if not path:
+        raise refusal(
+            "INPUT_MISSING",
+            run,
+            "the run does not say which campaign it scored",
+            "the plate map and the plates are named there",
+            "give campaign=PATH",
+        )
+    return Path(path)
 
 
 def _damaged(path: Path, found: str) -> Refusal:

@@ -10,6 +10,7 @@ from screen.curve_settings import CurveSettings as CurveSettings
 from screen.decision_settings import DecisionSettings as DecisionSettings
 from screen.evaluation_groups import EvaluationSettings as EvaluationSettings
 from screen.explain_settings import ExplainVerb as ExplainVerb
+from screen.export_settings import ExportVerb as ExportVerb
 from screen.field_groups import FinderSettings as FinderSettings
 from screen.field_groups import IntensitySettings as IntensitySettings
 from screen.field_groups import QualitySettings as QualitySettings
@@ -274,5 +275,6 @@ VERBS: dict[str, type] = {
     "plan": PlanVerb,
     "status": StatusVerb,
     "explain": ExplainVerb,
+    "export": ExportVerb,
     "verify": VerifyVerb,
 }

@@ -13,18 +13,20 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 def write_csv(table: pl.DataFrame, path: Path) -> None:
     """Write a table as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    text = [c for c, t in table.schema.items() if t == pl.String]
-    safe = table
-    if text:
-        safe = table.with_columns(
-            pl.when(pl.col(c).str.head(1).is_in(FORMULA_STARTS))
-            .then(pl.lit("'") + pl.col(c))
-            .otherwise(pl.col(c))
-            .alias(c)
-            for c in text
-        )
-    safe.write_csv(temporary)
+    without_formulas(table).write_csv(temporary)
     _publish(temporary, path)
+
+
+def without_formulas(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with a leading apostrophe where a spreadsheet would run a text."""
+    return table.with_columns(
+        pl.when(pl.col(c).str.head(1).is_in(FORMULA_STARTS))
+        .then(pl.lit("'") + pl.col(c))
+        .otherwise(pl.col(c))
+        .alias(c)
+        for c, t in table.schema.items()
+        if t == pl.String
+    )
 
 
 def _publish(temporary: Path, path: Path) -> None:

@@ -28,6 +28,7 @@ NEEDED = {
     "plan": ["campaign=c", "model=m"],
     "explain": ["model=m", "campaign=c"],
     "status": ["run=r"],
+    "export": ["run=r"],
     "verify": ["run=r"],
 }
 OPTION_NEEDS = {

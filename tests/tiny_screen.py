@@ -48,17 +48,20 @@ def make_screen(
     plates: Sequence[str] = ("P01", "P02"),
     n_wells: int = 24,
     sides: Mapping[str, int] = MappingProxyType({}),
+    **spec_parts: Any,
 ) -> Campaign:
     """Write a campaign of 24-well plates whose pixels are seeded noise; only their
     first ``n_wells`` wells are mapped and imaged. Fields are 32 pixels wide, or as
-    ``sides`` says of a plate."""
+    ``sides`` says of a plate; ``spec_parts`` are further parts of the plates' spec."""
     wells = FORMAT.wells()[:n_wells]
     (root / "plates").mkdir(parents=True)
     entries = []
     for number, plate in enumerate(plates):
         path = root / "plates" / f"{plate}.ome.zarr"
         shape = (2, sides.get(plate, 32), sides.get(plate, 32))
-        spec = PlateSpec(plate, FORMAT, wells, 2, CHANNELS, 1.0, shape, "uint16")
+        spec = PlateSpec(
+            plate, FORMAT, wells, 2, CHANNELS, 1.0, shape, "uint16", **spec_parts
+        )
         with plate_writer(path, spec) as write:
             for index, well in enumerate(wells):
                 for field in (0, 1):
