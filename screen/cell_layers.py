@@ -153,7 +153,8 @@ def colours(score: NDArray[np.float32]) -> NDArray[np.uint8]:
     parts = [np.interp(share, [0.0, 0.5, 1.0], ends[:, k]) for k in range(3)]
     rgb = np.where(known[:, None], np.stack(parts, 1), np.array(_GREY)[None])
     whole = np.full((len(score), 1), 255.0)
-    return np.rint(np.concatenate([rgb, whole], 1)).astype(np.uint8)
+    rgba: NDArray[np.uint8] = np.rint(np.concatenate([rgb, whole], 1)).astype(np.uint8)
+    return rgba
 
 
 def score_image(cells: pl.DataFrame, rows: Rows) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from plates import ome_zarr
+from plates.cell_labels import FieldLabels, level_rows, write_labels
 from plates.store import Plate, PlateSpec, open_plate, plate_writer, read_stack
 from plates.wells import PlateFormat, Well
 
@@ -79,6 +80,31 @@ def test_ome_zarr_py_shows_the_plate(plate: Plate) -> None:
         top, left = well.row * y, well.column * x
         tile = level[..., top : top + y, left : left + x]
         np.testing.assert_array_equal(tile, read_stack(plate, well, 0))
+
+
+def test_ome_zarr_py_shows_labels_with_scores_on_their_image(plate: Plate) -> None:
+    reader = pytest.importorskip("ome_zarr.reader")
+    io = pytest.importorskip("ome_zarr.io")
+    labels = FieldLabels(
+        centres=np.array([[20.0, 12.0], [50.0, 30.0]]),
+        values=np.array([1, 7]),
+        colours=np.array([[0, 0, 255, 255], [255, 0, 0, 255]], np.uint8),
+        properties=[{"score": 0.1, "compound": "A"}, {"score": 0.9, "compound": "A"}],
+    )
+    levels = level_rows(plate.spec, labels.centres, 4.0)
+    image = plate.path / "A" / "1" / "0"
+    write_labels(image, plate.spec, "cells", labels, levels, "uint16")
+    nodes = list(reader.Reader(io.parse_url(str(image), mode="r"))())
+    shown, *_, drawn = nodes
+    assert drawn.first(reader.Label) is not None
+    told = drawn.metadata
+    assert told["properties"][7] == {"score": 0.9, "compound": "A"}
+    assert told["color"] == {1: [0, 0, 1, 1], 7: [1, 0, 0, 1]}
+    scales = shown.metadata["coordinateTransformations"]
+    assert told["coordinateTransformations"] == scales
+    assert [d.shape[-2:] for d in drawn.data] == [d.shape[-2:] for d in shown.data]
+    plane = np.asarray(drawn.data[0])[0, 0, 0]
+    np.testing.assert_allclose(np.argwhere(plane == 7).mean(0), [50, 30], atol=0.1)
 
 
 def test_ngff_zarr_reads_the_plate(plate: Plate) -> None:

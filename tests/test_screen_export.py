@@ -24,7 +24,7 @@ from ome_zarr_models.v05.image_label import ImageLabel
 from ome_zarr_models.v05.labels import Labels
 
 from plates.campaign import Campaign
-from plates.cell_labels import disc_rows
+from plates.cell_labels import disc_rows, write_labels
 from plates.problems import FieldError
 from plates.store import open_plate, plate_writer, read_field
 from plates.store_metadata import LEVEL, SHARD
@@ -265,6 +265,10 @@ def test_the_same_run_gives_the_same_bytes_and_is_written_once(
     assert main(words(place, None, "radius_um=2.2")) == 0
     told = capsys.readouterr().out
     assert "2 plates, 6 wells, 44 cells" in told
+    source = place / "campaign" / "plates" / "P01.ome.zarr" / "A" / "1" / "0"
+    image = run / "export" / "P01" / "cells.ome.zarr" / "A" / "1" / "0"
+    points = run / "export" / "P01" / "points" / "A01_f0.csv"
+    assert f"such as: napari {source} {image} {points}" in told
     assert files_of(run / "export") == files_of(exported)
     assert main(words(place, None, "radius_um=2.2")) == 0
     assert "2 of the plates were there already" in capsys.readouterr().out
@@ -446,6 +450,28 @@ class _Full:
         if self.k < 0 and takes_room:
             raise refused(call, errno.ENOSPC)
         return do(call.data)
+
+
+def test_a_stopped_export_goes_on_with_the_next_plate(
+    place: Path, exported: Path, capsys: CAPTURE
+) -> None:
+    out, fields = place / "out", list[tuple[Any, ...]]()
+
+    def stops(*given: Any) -> None:
+        fields.append(given)
+        if len(fields) == 9:
+            raise KeyboardInterrupt
+        write_labels(*given)
+
+    with patch("screen.cell_layers.write_labels", stops):
+        assert main(words(place, out, "radius_um=2.2")) == 130
+    assert [p.name for p in sorted(out.iterdir())] == ["P01", "lock"]
+    when = (out / "P01").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(words(place, out, "radius_um=2.2")) == 0
+    assert "1 of the plates were there already" in capsys.readouterr().out
+    assert (out / "P01").stat().st_mtime_ns == when
+    assert files_of(out) == files_of(exported)
 
 
 @pytest.fixture(scope="module")
