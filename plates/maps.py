@@ -98,9 +98,15 @@ class PlateMap:
         """The plates' ids in order."""
         return tuple(self.frame["plate"].unique().sort())
 
+    @cached_property
+    def _by_plate(self) -> dict[str, pl.DataFrame]:
+        # A filter for each plate in turn would read the whole map a thousand times.
+        parts = self.frame.partition_by("plate", maintain_order=True)
+        return {str(part["plate"][0]): part for part in parts}
+
     def for_plate(self, plate: str) -> "PlateMap":
         """The rows of one plate; raises InputError for a plate the map does not know."""
-        if plate not in self.plates:
+        if plate not in self._by_plate:
             near = nearest(plate, self.plates)
             raise InputError(
                 Problem(
@@ -111,7 +117,7 @@ class PlateMap:
                     "correct the plate id in the map or in the campaign",
                 )
             )
-        return PlateMap(self.frame.filter(pl.col("plate") == plate), self.source)
+        return PlateMap(self._by_plate[plate], self.source)
 
     def join(self, wells: pl.DataFrame) -> MapJoin:
         """Joins measured wells (columns plate, well as text) to the map; see `MapJoin`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -64,4 +65,13 @@ class Plate:
 
     def fields(self, well: Well) -> tuple[int, ...]:
         """The expected fields of a well; one left out at ingest raises when it is read."""
-        return tuple(range(self.spec.n_fields)) if well in self.spec.wells else ()
+        return self._all_fields if well in self._imaged else ()
+
+    @cached_property
+    def _imaged(self) -> frozenset[Well]:
+        # To look through the tuple for each of its wells is quadratic.
+        return frozenset(self.spec.wells)
+
+    @cached_property
+    def _all_fields(self) -> tuple[int, ...]:
+        return tuple(range(self.spec.n_fields))

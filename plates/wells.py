@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from string import ascii_uppercase
 
 N_ROWS_MAX = 32
@@ -88,13 +88,7 @@ class Well:
     @classmethod
     def parse(cls, text: str) -> "Well":
         """Reads A1, a01, A01, A/1 or AF48; raises ValueError for anything else."""
-        match = _WELL.fullmatch(text.strip())
-        row = _ROWS.get(match[1].upper()) if match else None
-        if match is None or row is None or int(match[2]) > N_COLUMNS_MAX:
-            raise ValueError(
-                f"well must be a row A-Z or AA-AF and a column 1-48, got {text!r}"
-            )
-        return cls(row, int(match[2]) - 1)
+        return _parsed(text)
 
     @property
     def row_name(self) -> str:
@@ -120,7 +114,24 @@ class Well:
 
     def __str__(self) -> str:
         """The well's name with a two-digit column, such as `A01` or `AF48`."""
-        return f"{self.row_name}{self.column + 1:02d}"
+        return _name(self.row, self.column)
+
+
+# The names of a night of plates are few, and each is asked for a thousand times.
+@lru_cache(maxsize=8192)
+def _parsed(text: str) -> Well:
+    match = _WELL.fullmatch(text.strip())
+    row = _ROWS.get(match[1].upper()) if match else None
+    if match is None or row is None or int(match[2]) > N_COLUMNS_MAX:
+        raise ValueError(
+            f"well must be a row A-Z or AA-AF and a column 1-48, got {text!r}"
+        )
+    return Well(row, int(match[2]) - 1)
+
+
+@cache
+def _name(row: int, column: int) -> str:
+    return f"{ROW_NAMES[row]}{column + 1:02d}"
 
 
 @cache

@@ -12,6 +12,7 @@ from screen import hits
 from screen.audits import audit_wells, control_names, flag_confounded
 from screen.audits.measures import well_measures
 from screen.by_hand import judged_by_hand, masked
+from screen.called_records import called_records
 from screen.called_tables import CallTables as CallTables
 from screen.called_tables import call_message as call_message
 from screen.called_tables import exit_code, hand_words, plate_words
@@ -22,10 +23,9 @@ from screen.curve_tables import drawn_curves
 from screen.dose_classes import flat
 from screen.errors import Outcome
 from screen.field_groups import QualitySettings
-from screen.field_table import JudgedFields, judge_fields
+from screen.field_table import FieldTables
 from screen.judged_screen import judge_screen
 from screen.judgement import Judge
-from screen.ledger import headers_of, scores_of
 from screen.orthogonal import orthogonal_words, with_orthogonal
 from screen.orthogonal_settings import orthogonal_of
 from screen.paths import existing_run_dir, run_dir, table_name
@@ -157,23 +157,22 @@ def run(settings: CallSettings) -> Outcome:
     campaign = Campaign.open(scored_campaign(folder, settings.campaign))
     ids = [entry.plate for entry in campaign.plates]
     library = campaign.library.frame if campaign.library is not None else None
-    headers = headers_of(folder, ids)
-    judged = judge_fields(headers, settings.qc)
     rules, merge = rules_of(settings), settings.merge
     plate_map = masked(campaign.map.frame, settings.exclusions)
-    scores = scores_of(judged.headers)
+    controls = control_names(plate_map, rules)
+    found = called_records(folder, ids, settings.qc, controls)
     tables = call_tables(
-        scores,
+        found.scores,
         plate_map,
         library,
         rules,
         merge=merge,
-        measures=well_measures(folder, judged.headers, control_names(plate_map, rules)),
+        measures=well_measures(folder, found.controls, controls),
         curves=settings.curves,
     )
-    tables = with_fields(tables, judged, settings.qc)
-    whole = scores_of(headers) if judged.counts["left_out"] else scores
-    tables = with_counterfactual(tables, whole, plate_map, library, rules, merge=merge)
+    tables = with_fields(tables, found.tables, settings.qc)
+    screen = (found.whole, plate_map, library, rules)
+    tables = with_counterfactual(tables, *screen, merge=merge)
     out = Path(settings.out) if settings.out else folder
     inputs = {"campaign": str(campaign.root)}
     return _written(tables, settings, out, campaign.format, inputs)
@@ -229,7 +228,7 @@ def _written(
 
 
 def with_fields(
-    tables: CallTables, judged: JudgedFields, qc: QualitySettings
+    tables: CallTables, judged: FieldTables, qc: QualitySettings
 ) -> CallTables:
     """The tables of a call with those of its fields, and each well's flagged fields."""
     told = tables.hits.join(judged.wells, on=["plate", "well"], how="left")

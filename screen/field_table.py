@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,10 @@ _SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class JudgedFields:
-    """The headers with flagged fields taken out where that is wanted, a row a field,
-    and a row for each well with a flagged field: field_flags, n_fields_flagged."""
+class FieldTables:
+    """A row a field, and a row for each well with a flagged field: field_flags,
+    n_fields_flagged."""
 
-    headers: list[Header]
     fields: pl.DataFrame
     wells: pl.DataFrame
 
@@ -52,45 +51,73 @@ class JudgedFields:
         return {**found, "flagged": int(flagged.sum()), "left_out": left}
 
 
+@dataclass(frozen=True)
+class JudgedFields(FieldTables):
+    """The same with the headers, flagged fields taken out where that is wanted."""
+
+    headers: list[Header]
+
+
 def judge_fields(headers: Sequence[Header], rules: QualitySettings) -> JudgedFields:
     """Flag every field of a run, each plate against itself, and take out those that
     ``rules`` enforce. Headers of an older schema are flagged by what they hold."""
     plates: dict[str, list[Header]] = {}
     for header in headers:
         plates.setdefault(header["plate"], []).append(header)
-    names = _channels(headers)
-    judged, rows = list[Header](), list[dict[str, Any]]()
-    for own in plates.values():
-        entries = [(h, f) for h in own for f in h["fields"]]
-        flagged = flag_fields(_measures(entries, len(names)), names, rules)
-        leaving: dict[str, dict[int, list[str]]] = {}
-        for i, (header, field) in enumerate(entries):
-            leaves = rules.mode == "enforce" and flagged.leaves[i] and field["used"]
-            if leaves:
-                left = leaving.setdefault(header["well"], {})
-                left[field["field"]] = [
-                    f for f in flagged.reasons[i] if f in rules.enforced
-                ]
-            rows.append(_row(header, field, flagged, i, names, leaves=leaves))
-        judged += [
-            without(h, leaving[h["well"]], rules.min_fields_share)
-            if h["well"] in leaving
-            else h
-            for h in own
-        ]
-    columns = dict.fromkeys((f"{m}_{c}" for m in MEASURES for c in names), pl.Float64)
-    table = pl.DataFrame(rows, schema=_SCHEMA | columns, orient="row")
+    names = channel_names([headers])
+    parts = [judge_plate(own, names, rules) for own in plates.values()]
+    tables = field_tables([table for _, table in parts], names)
+    judged = [header for own, _ in parts for header in own]
+    return JudgedFields(tables.fields, tables.wells, judged)
+
+
+def judge_plate(
+    headers: Sequence[Header], names: Sequence[str], rules: QualitySettings
+) -> tuple[list[Header], pl.DataFrame]:
+    """One plate's headers as the rules leave them, and a row for each of its fields
+    with the measures of the channels ``names``."""
+    entries = [(h, f) for h in headers for f in h["fields"]]
+    flagged = flag_fields(_measures(entries, len(names)), names, rules)
+    leaving: dict[str, dict[int, list[str]]] = {}
+    rows = []
+    for i, (header, field) in enumerate(entries):
+        leaves = rules.mode == "enforce" and flagged.leaves[i] and field["used"]
+        if leaves:
+            left = leaving.setdefault(header["well"], {})
+            reasons = [f for f in flagged.reasons[i] if f in rules.enforced]
+            left[field["field"]] = reasons
+        rows.append(_row(header, field, flagged, i, names, leaves=leaves))
+    judged = [
+        without(h, leaving[h["well"]], rules.min_fields_share)
+        if h["well"] in leaving
+        else h
+        for h in headers
+    ]
+    return judged, pl.DataFrame(rows, schema=_columns(names), orient="row")
+
+
+def field_tables(parts: Sequence[pl.DataFrame], names: Sequence[str]) -> FieldTables:
+    """The fields of all plates in the order of the plates' places."""
+    table = pl.concat([pl.DataFrame(schema=_columns(names)), *parts])
     table = table.sort("plate", "row", "column", "field")
-    return JudgedFields(judged, table, _by_well(table))
+    return FieldTables(table, _by_well(table))
 
 
-def _channels(headers: Sequence[Header]) -> list[str]:
-    """The channels that were scored; numbered where only old records are there."""
-    named = next((h["channels"] for h in headers if h.get("channels")), None)
-    if named is not None:
-        return list(named)
-    lists = [f["background"] for h in headers for f in h["fields"] if f["used"]]
-    n = max(map(len, lists), default=0)
+def _columns(names: Sequence[str]) -> dict[str, Any]:
+    measures = (f"{m}_{c}" for m in MEASURES for c in names)
+    return _SCHEMA | dict.fromkeys(measures, pl.Float64)
+
+
+def channel_names(plates: Iterable[Sequence[Header]]) -> list[str]:
+    """The channels that were scored, by the plates' headers; numbered where only old
+    records are there. Plates after the first that names them are not looked at."""
+    n = 0
+    for headers in plates:
+        named = next((h["channels"] for h in headers if h.get("channels")), None)
+        if named is not None:
+            return list(named)
+        used = (f for h in headers for f in h["fields"] if f["used"])
+        n = max([n, *(len(f["background"]) for f in used)])
     return [f"channel{i + 1}" for i in range(n)]
 
 

@@ -18,25 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plates.campaign import slug
+from screen.cell_tables import SCHEMA as CELL_SCHEMA
+from screen.cell_tables import cell_table
 from screen.doubles import first_wins
 from screen.durable import fsync_folder, make_folder, write_new, write_whole
-from screen.records import Cells, RecordError, WellRecord, decode, encode, header_json
+from screen.records import RecordError, WellRecord, decode, encode, header_json
 
 SUFFIX = ".rec"
 _DOUBTED = ".differs"
 _TEMPORARY = ".tmp-"
-_CELL_SCHEMA = pa.schema(
-    [
-        ("plate", pa.string()),
-        ("well", pa.string()),
-        ("field", pa.uint16()),
-        ("cell", pa.uint32()),
-        ("y", pa.float32()),
-        ("x", pa.float32()),
-        ("probability", pa.float32()),
-        ("networks", pa.list_(pa.field("element", pa.float32()))),
-    ]
-)
 _RECORD_SCHEMA = pa.schema([("well", pa.string()), ("header", pa.string())])
 
 
@@ -129,9 +119,7 @@ class Ledger:
         old_headers = {h["well"]: h for h in self._compacted(plate)}
         headers, records = first_wins(old_headers, found, doubted)
         old_cells = self._old_cells(plate, set(records))
-        cells = pa.concat_tables(
-            [old_cells, *(_cell_table(records[w]) for w in records)]
-        )
+        cells = pa.concat_tables([old_cells, cell_table(list(records.values()))])
         cells = cells.sort_by([("well", "ascending"), ("cell", "ascending")])
         _publish(cells, self.cells(plate))
         wells = sorted(headers)
@@ -148,7 +136,7 @@ class Ledger:
     def _old_cells(self, plate: str, replaced: set[str]) -> pa.Table:
         path = self.cells(plate)
         if not path.exists():
-            return _CELL_SCHEMA.empty_table()
+            return CELL_SCHEMA.empty_table()
         table = read_parquet(path)
         keep = [well not in replaced for well in table.column("well").to_pylist()]
         return table.filter(pa.array(keep, pa.bool_()))
@@ -206,26 +194,6 @@ def _publish(table: pa.Table, path: Path) -> None:
     write_parquet(table, path)
     if not read_parquet(path).equals(table):
         raise IntegrityError(f"{path} must read back as written")
-
-
-def _cell_table(record: WellRecord) -> pa.Table:
-    cells: Cells = record.cells
-    n = len(cells)
-    has_score = cells.probability.shape[1] > 0
-    mean = (
-        cells.probability.mean(axis=1, dtype="f8").astype("f4") if has_score else None
-    )
-    columns = [
-        pa.array([record.plate] * n, pa.string()),
-        pa.array([record.well] * n, pa.string()),
-        pa.array(cells.field),
-        pa.array(range(n), pa.uint32()),
-        pa.array(cells.y),
-        pa.array(cells.x),
-        pa.nulls(n, pa.float32()) if mean is None else pa.array(mean),
-        pa.array(list(cells.probability), _CELL_SCHEMA.field("networks").type),
-    ]
-    return pa.table(columns, schema=_CELL_SCHEMA)
 
 
 def score_table(run: Path, plates: Iterable[str]) -> pl.DataFrame:

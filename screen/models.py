@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,13 @@ class NetworkSpec:
 
     def may_score(self, plate: str, well: str) -> bool:
         """Whether this network never learnt from the well (or its plate)."""
-        if self.unit == "plate":
-            return all(plate != taught for taught, _ in self.learnt)
-        return (plate, well) not in set(self.learnt)
+        return (plate if self.unit == "plate" else (plate, well)) not in self._taught
+
+    @cached_property
+    def _taught(self) -> frozenset[str | tuple[str, str]]:
+        """What it learnt from, to be asked for each well of a campaign."""
+        is_plate = self.unit == "plate"
+        return frozenset(plate if is_plate else (plate, w) for plate, w in self.learnt)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from plates.store_metadata import LEVEL, SHARD
 from plates.wells import Well
 from screen.cell_centres import centre_sources
 from screen.errors import Outcome
+from screen.finished_wells import finished_wells
 from screen.forecast import Forecast, PlateWork, forecast
 from screen.illumination import gains_of
 from screen.ledger import Ledger
@@ -89,7 +90,7 @@ def plate_work(plate: Plate, ledger: Ledger, left: Sequence[str]) -> PlateWork:
         n_fields,
         n_stored,
         n_fields * n_field_bytes,
-        len(ledger.headers(plate.plate)),
+        len(finished_wells(ledger, plate.plate)),
         len(left),
         _n_read(plate, left),
         plate.spec.n_fields,

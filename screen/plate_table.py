@@ -42,13 +42,6 @@ class PlateTables:
     controls: pl.DataFrame
 
 
-def _same(key: tuple[object, ...], columns: tuple[str, ...] = GROUP) -> pl.Expr:
-    return pl.all_horizontal(
-        pl.col(c).is_null() if v is None else pl.col(c) == v
-        for c, v in zip(columns, key, strict=True)
-    )
-
-
 def _lost_controls(wells: pl.DataFrame, rules: CallRules) -> bool:
     """Whether the map holds enough stressed controls and nearly all of them are gone."""
     mapped = wells.filter(anchor_wells(rules.anchors.senescent))
@@ -205,8 +198,11 @@ def plate_tables(
     """The plate table and the quality of every control pair, from wells on their scales."""
     rows: list[Row] = []
     pairs: list[Row] = []
+    parts = {
+        tuple(key): part for key, part in wells.group_by(GROUP, maintain_order=True)
+    }
     for key, scale in scales:
-        part = wells.filter(_same(key))
+        part = parts[key]
         rows.append(_plate_row(part, key, scale, rules))
         pairs += quality_rows(part, dict(zip(GROUP, key, strict=True)), rules)
     plates = pl.DataFrame(

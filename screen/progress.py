@@ -65,14 +65,16 @@ def bars(
     with _progress(unit) as progress:
         whole = progress.add_task(title, total=sum(totals.values()), note="")
         parts: dict[str, TaskID] = {}
-        left = dict(totals)
+        left, n_open = dict(totals), sum(n > 0 for n in totals.values())
 
         def advance(part: str, n: int) -> None:
+            nonlocal n_open
             if part not in parts:
                 parts[part] = progress.add_task(part, total=totals[part], note="")
+            was_open = left[part] > 0
             left[part] -= n
+            n_open -= was_open and left[part] <= 0
             progress.update(parts[part], advance=n, visible=left[part] > 0)
-            n_open = sum(n > 0 for n in left.values())
             progress.update(whole, advance=n, note=f"{n_open} of {len(left)} to do")
 
         yield advance

@@ -14,17 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from plates.problems import Problem
 from screen.codes import CODES
+from screen.finished_wells import statuses
 from screen.ledger import SUFFIX, IntegrityError, Ledger, read_parquet
 from screen.records import RecordError, decode
 
 _TAIL = 1 << 18  # bytes: some thousand events
-_STATUS = (
-    r'"status":"(?P<status>[A-Z_]+)"'  # quotes inside a header's texts are escaped
-)
 
 
 @dataclass(frozen=True)
@@ -190,10 +186,11 @@ def _compacted(path: Path) -> Iterator[tuple[str, str, Problem | None]]:
     try:
         rows = read_parquet(path)
         wells = rows.column("well").to_pylist()
-        found = pc.extract_regex(rows.column("header"), _STATUS).to_pylist()
-        for well, match in zip(wells, found, strict=True):
-            yield well, match["status"], None
-    except (IntegrityError, KeyError, TypeError) as error:
+        for well, status in zip(wells, statuses(rows), strict=True):
+            if status is None:
+                raise IntegrityError(f"{path} must name the status of {well}")
+            yield well, status, None
+    except (IntegrityError, KeyError) as error:
         code = CODES["OUTPUT_CHANGED"]
         where, why = str(path), code.meaning
         yield "", "", Problem("OUTPUT_CHANGED", where, str(error), why, code.remedy)

@@ -24,7 +24,9 @@ from screen.doubles import CODE as DOUBLED
 from screen.errors import Outcome, rendered
 from screen.estimate import Estimate
 from screen.events import Events
+from screen.expected_wells import Expected, expected_of
 from screen.fingerprint import keep_fingerprint, score_fingerprint
+from screen.finished_wells import finished_wells
 from screen.gpus import NO_PREALLOCATION, busy_gpus
 from screen.illumination import Gain, gains_of
 from screen.inputs import forget_changed
@@ -145,9 +147,11 @@ def _score_plates(
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
     _check_space(scoring, left)
-    expected = {p.plate: sum(map(len, _expected(scoring, p))) for p in scoring.plates}
-    events.write("score_started", wells=total, blocks=len(blocks), plates=expected)
-    guard, estimate = _guard(scoring), Estimate(total)
+    plate_map = scoring.campaign.map
+    expected = {p.plate: expected_of(plate_map, p) for p in scoring.plates}
+    n_wells = {plate: len(wells) for plate, wells in expected.items()}
+    events.write("score_started", wells=total, blocks=len(blocks), plates=n_wells)
+    guard, estimate = _guard(scoring, expected), Estimate(total)
     if blocks:
         print(f"{total} wells in {len(blocks)} tasks", file=sys.stderr, flush=True)
         counts = {plate: len(wells) for plate, wells in left.items() if wells}
@@ -161,7 +165,7 @@ def _score_plates(
                 if (text := estimate.see(len(results))) is not None:
                     print(text, file=sys.stderr, flush=True)
     for plate in scoring.plates:
-        _commit_unscorable(scoring, plate)
+        _commit_unscorable(scoring, plate, expected[plate.plate])
         ledger.compact(plate.plate)
     return _tally(scoring)
 
@@ -172,8 +176,8 @@ def _check_space(scoring: Scoring, left: Mapping[str, list[str]]) -> None:
     check_space(scoring.run, output_bytes(scoring.model.spec, n_wells, n_fields))
 
 
-def _guard(scoring: Scoring) -> NonfiniteGuard:
-    n_wells = {p.plate: len(_expected(scoring, p)[0]) for p in scoring.plates}
+def _guard(scoring: Scoring, expected: Mapping[str, Expected]) -> NonfiniteGuard:
+    n_wells = {plate: len(wells.scored) for plate, wells in expected.items()}
     model = {"folder": str(scoring.model.folder), "sha256": scoring.model.sha256}
     facts = {"campaign": str(scoring.campaign.root), "model": model}
     return NonfiniteGuard(scoring.run, n_wells, **facts, settings=scoring.settings)
@@ -196,21 +200,15 @@ def cluster_plan(settings: ScoreVerb) -> ClusterPlan:
     )
 
 
-def _expected(scoring: Scoring, plate: Plate) -> tuple[list[str], list[str], list[str]]:
-    """The plate's wells that can be scored, those only mapped, those only imaged."""
-    mapped = set(scoring.campaign.map.for_plate(plate.plate).frame["well"].to_list())
-    imaged = {str(w) for w in plate.wells if plate.fields(w)}
-    return sorted(mapped & imaged), sorted(mapped - imaged), sorted(imaged - mapped)
-
-
 def wells_left(scoring: Scoring, plate: Plate) -> list[str]:
     retry = scoring.settings.quarantine.retry
     finished = {
-        h["well"]
-        for h in Ledger(scoring.run).headers(plate.plate)
-        if not (retry and h["status"] == "QUARANTINED")
+        well
+        for well, end in finished_wells(Ledger(scoring.run), plate.plate).items()
+        if not (retry and end.status == "QUARANTINED")
     }
-    return [well for well in _expected(scoring, plate)[0] if well not in finished]
+    expected = expected_of(scoring.campaign.map, plate).scored
+    return [well for well in expected if well not in finished]
 
 
 def blocks_of(
@@ -221,11 +219,12 @@ def blocks_of(
         _forget(scoring, plate, wells)
     held = dark_plate(plate, scoring.model.spec.channels)
     tasks = [WellTask(w, _networks(scoring.model, plate.plate, w)) for w in wells]
+    run, path = scoring.run.resolve(), plate.path.resolve()
     for start in range(0, len(tasks), size):
         yield Block(
-            run=scoring.run.resolve(),
+            run=run,
             plate=plate.plate,
-            path=plate.path.resolve(),
+            path=path,
             wells=tuple(tasks[start : start + size]),
             fingerprint=scoring.fingerprint,
             min_fields_share=scoring.settings.min_fields_share,
@@ -245,13 +244,15 @@ def _networks(model: Model, plate: str, well: str) -> tuple[str, ...]:
     return tuple(n.name for n in model.spec.networks if n.may_score(plate, well))
 
 
-def _commit_unscorable(scoring: Scoring, plate: Plate) -> None:
+def _commit_unscorable(scoring: Scoring, plate: Plate, expected: Expected) -> None:
     """Every expected well has one row: also those that were never imaged or mapped."""
+    unimaged, unmapped = expected.unimaged, expected.unmapped
+    if not unimaged and not unmapped:
+        return
     ledger = Ledger(scoring.run)
-    known = {h["well"] for h in ledger.headers(plate.plate)}
+    known = finished_wells(ledger, plate.plate).keys()
     mapped = scoring.campaign.map.for_plate(plate.plate).frame
     roles = dict(mapped.select("well", "role").iter_rows())
-    _, unimaged, unmapped = _expected(scoring, plate)
     block = Block(scoring.run, plate.plate, plate.path, (), scoring.fingerprint, 0.0)
     for well in sorted({*unimaged, *unmapped} - known, key=Well.parse):
         if well in unmapped:
@@ -268,9 +269,9 @@ def _tally(scoring: Scoring) -> tuple[dict[str, int], int]:
     counts: Counter[str] = Counter()
     doubled = 0
     for plate in scoring.plates:
-        headers = Ledger(scoring.run).headers(plate.plate)
-        counts.update(header["status"] for header in headers)
-        doubled += sum(DOUBLED in header["codes"] for header in headers)
+        ends = finished_wells(Ledger(scoring.run), plate.plate).values()
+        counts.update(end.status for end in ends)
+        doubled += sum(end.is_doubled for end in ends)
     return dict(sorted(counts.items())), doubled
 
 

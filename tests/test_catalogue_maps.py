@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from plates.maps import PlateMap
 from plates.problems import InputError
 from plates.wells import PlateFormat, Well
+from screen.called_records import CalledRecords
+from screen.field_table import field_tables
 from tests.catalogue import HEADER, Ended, Lab, make_lab, map_lines, run_verb, told
 from tests.map_files import workbook
 from tests.score_tables import Screen, draw
@@ -403,8 +405,8 @@ def called(
         library=None,
     )
     monkeypatch.setattr("screen.call.Campaign.open", lambda root: campaign)
-    monkeypatch.setattr("screen.call.headers_of", lambda run, plates: [])
-    monkeypatch.setattr("screen.call.scores_of", lambda headers: scores)
+    found = CalledRecords(scores, scores, field_tables([], []), [])
+    monkeypatch.setattr("screen.call.called_records", lambda *given: found)
     (folder / "runs/r").mkdir(parents=True, exist_ok=True)
     words = (f"runs={folder / 'runs'}", "run=r", "campaign=c")
     ended = run_verb("call", *words, *more)

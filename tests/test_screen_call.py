@@ -13,7 +13,9 @@ from polars.testing import assert_frame_equal
 from plates.wells import PlateFormat
 from screen import call
 from screen.call import CallTables, call_tables
+from screen.called_records import CalledRecords
 from screen.errors import Refusal
+from screen.field_table import field_tables
 from screen.provenance import record_outputs
 from screen.settings import CallVerb
 from screen.statistics.decision import CLASSES
@@ -289,8 +291,8 @@ def verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CallV
         library=None,
     )
     monkeypatch.setattr("screen.call.Campaign.open", lambda root: campaign)
-    monkeypatch.setattr(call, "headers_of", lambda run, plates: [])
-    monkeypatch.setattr(call, "scores_of", lambda headers: scores)
+    found = CalledRecords(scores, scores, field_tables([], []), [])
+    monkeypatch.setattr(call, "called_records", lambda *given: found)
     (tmp_path / "runs" / "night").mkdir(parents=True)
     return lambda **keys: CallVerb(run="night", runs=str(tmp_path / "runs"), **keys)
 
