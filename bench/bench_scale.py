@@ -35,6 +35,7 @@ from bench.paper_night import (
     PaperSource,
     make_night,
     named_by_links,
+    open_named,
     paper_model,
 )
 
@@ -116,7 +117,7 @@ def _score(root: Path, words: list[str]) -> int:
 
     settings = settings_of("score", [f"campaign={root}", "model=paper", *words])
     campaign = Campaign.open(root)
-    plates = tuple(score.open_plate(entry.path) for entry in campaign.plates)
+    plates = tuple(open_named(entry.path) for entry in campaign.plates)
     model = paper_model(campaign)
     check_inputs(model.spec, plates)
     outcome = score.score_campaign(settings, campaign, plates, model, PaperSource())

@@ -38,6 +38,7 @@ KINDS = {  # share of the cells, P(senescent) of a cell, wells of a plate
 }
 _CELLS = 60
 _CELL_LIGHT = 2000
+_NOISE_TOP = 1000
 _WAVES = np.arange(64, dtype=np.float32)[:, None]  # an embedding of 64 numbers
 
 
@@ -83,7 +84,7 @@ def _store(path: Path, number: int, kinds: Sequence[str]) -> None:
     with plate_writer(path, spec) as write:
         for well, kind in zip(wells, kinds, strict=True):
             share, p, _ = KINDS[kind]
-            pixels = rng.integers(100, 1000, shape, np.uint16)
+            pixels = rng.integers(100, _NOISE_TOP, shape, np.uint16)
             n_cells = int(rng.poisson(share * _CELLS))
             at = rng.choice(FIELD_PX**2, min(n_cells, FIELD_PX**2), replace=False)
             usual = np.clip(p + rng.normal(0, 0.03), 0.02, 0.98)
@@ -164,11 +165,12 @@ class PaperScorer:
         p = (pixels[1][y, x] / 4000).astype(np.float32)
         n = len(networks)
         waves = np.cos(_WAVES * p).sum(axis=1, dtype=np.float64)
+        dark = [c[c < _NOISE_TOP] for c in pixels]
         measures = {
-            "background": [float(c.min()) for c in pixels],
+            "background": [float(d.mean()) for d in dark],
             "mean": [float(c.mean()) for c in pixels],
             "sd": [float(c.std()) for c in pixels],
-            "focus": [float(c[::2].std()) for c in pixels],
+            "focus": [float(d.std()) for d in dark],
             "saturated": [0.0 for _ in pixels],
         }
         return FieldScores(

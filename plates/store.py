@@ -9,6 +9,7 @@ from plates.store_fields import read_stack as read_stack
 from plates.store_metadata import INGEST
 from plates.store_metadata import PlateSpec as PlateSpec
 from plates.store_parsing import (
+    in_order,
     ome_block,
     parse_format,
     parse_layout,
@@ -46,7 +47,7 @@ def open_plate(path: Path) -> Plate:
     try:
         listed = parse_wells(block, root)
         omitted = read_omitted(path)
-        wells = tuple(sorted({*listed, *(well for well, _ in omitted)}))
+        wells = in_order({*listed, *(well for well, _ in omitted)})
         n_fields = int(block["field_count"])
         sampled = sample_images(listed, n_fields, omitted)
         images = read_images(path, sampled)

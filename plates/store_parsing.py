@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,12 @@ def parse_wells(plate: dict[str, Any], where: Path) -> tuple[Well, ...]:
     if wrong:
         found = f"{len(wrong)} wells disagree with their path: {'; '.join(wrong[:3])}"
         raise refusal("PLATE_INDEX_MISMATCH", where, found, "ingest the plate again")
-    return tuple(sorted(wells))
+    return in_order(wells)
+
+
+def in_order(wells: Iterable[Well]) -> tuple[Well, ...]:
+    """The wells row by row; each task of a run opens its plate, so it must be quick."""
+    return tuple(sorted(wells, key=attrgetter("row", "column")))
 
 
 @dataclass(frozen=True)
@@ -187,11 +193,10 @@ def sample_images(
     listed: tuple[Well, ...], n_fields: int, omitted: Mapping[tuple[Well, int], Problem]
 ) -> list[tuple[Well, int]]:
     """A few fields that must be there, spread over the plate."""
-    present = [
-        next((well, f) for f in range(n_fields) if (well, f) not in omitted)
-        for well in listed
-    ]
-    if not present:
+    if not listed:
         raise ValueError("no well is listed")
-    step = max(1, (len(present) - 1) // (_N_SAMPLED_IMAGES - 1))
-    return present[::step]
+    step = max(1, (len(listed) - 1) // (_N_SAMPLED_IMAGES - 1))
+    return [
+        next((well, f) for f in range(n_fields) if (well, f) not in omitted)
+        for well in listed[::step]
+    ]

@@ -7,7 +7,7 @@ depends on the well's own pixels alone, never on its neighbours or on a restart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -155,7 +155,7 @@ def commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
     done = replace(done, seconds=taken(), compilations=compilations())
     if verdict == "differs":
         done = replace(done, codes=(*done.codes, "NONDETERMINISM"))
-    events.write("well_committed", **asdict(done), commit=verdict)
+    events.write("well_committed", **vars(done), commit=verdict)
     return done
 
 
