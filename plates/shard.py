@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import google_crc32c
@@ -123,17 +124,17 @@ class ShardLayout:
             "storage_transformers": [],
         }
 
-    @property
+    @cached_property
     def grid(self) -> tuple[int, ...]:
         """How many chunks lie along each axis of the shard."""
         return tuple(-(-n // m) for n, m in zip(self.shape, self.chunk, strict=True))
 
-    @property
+    @cached_property
     def shard(self) -> tuple[int, ...]:
         """The shard's shape: whole chunks that cover the array."""
         return tuple(n * m for n, m in zip(self.grid, self.chunk, strict=True))
 
-    @property
+    @cached_property
     def index_bytes(self) -> int:
         """Length of the index at the shard's end, with its checksum."""
         return 16 * math.prod(self.grid) + _CRC_BYTES
@@ -225,7 +226,7 @@ def decode_index(
     if len(tail) < layout.index_bytes:
         raise ShardError(f"{n_bytes} bytes are too few for the shard's index")
     values = np.frombuffer(_without_crc(tail, "index"), "<u8").reshape(-1, 2)
-    index = [(int(offset), int(length)) for offset, length in values]
+    index: list[tuple[int, int]] = [(row[0], row[1]) for row in values.tolist()]
     limit = n_bytes - layout.index_bytes
     for offset, length in index:
         if length <= _CRC_BYTES or offset + length > limit:

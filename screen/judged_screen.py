@@ -40,13 +40,14 @@ def judge_screen(
     """Flag, scale, test and class a screen; pure, and the same for any order of rows.
 
     With `merge`, compounds of one parent structure are judged as one; without `quality`
-    nothing is taken out of it that has a number.
+    nothing is taken out of it that has a number, and no phenotypic activity is asked.
     """
     called = call_wells(scores, plate_map, rules, quality=quality)
     wells = merged(called.wells, library) if merge else called.wells
     judge = _judge(called, wells, rules)
     doses = dose_table(wells, called.anchors, called.noise, rules)
-    doses = chosen_tests.of_doses(doses, wells, called.anchors, called.noise, rules)
+    known = (called.anchors, called.noise, rules)
+    doses = chosen_tests.of_doses(doses, wells, *known, activity=quality)
     doses = with_count_null(doses, wells, rules)
     doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
     doses = with_dose_signs(doses, wells, rules)

@@ -65,17 +65,20 @@ def bars(
     with _progress(unit) as progress:
         whole = progress.add_task(title, total=sum(totals.values()), note="")
         parts: dict[str, TaskID] = {}
-        left, n_open = dict(totals), sum(n > 0 for n in totals.values())
+        left = {part: n for part, n in totals.items() if n > 0}
 
         def advance(part: str, n: int) -> None:
-            nonlocal n_open
-            if part not in parts:
-                parts[part] = progress.add_task(part, total=totals[part], note="")
-            was_open = left[part] > 0
-            left[part] -= n
-            n_open -= was_open and left[part] <= 0
-            progress.update(parts[part], advance=n, visible=left[part] > 0)
-            progress.update(whole, advance=n, note=f"{n_open} of {len(left)} to do")
+            if part in left:
+                left[part] -= n
+                if part not in parts:
+                    parts[part] = progress.add_task(part, total=totals[part], note="")
+                progress.update(parts[part], advance=n)
+                if left[part] <= 0:
+                    # A task keeps a mark of every advance as long as it lives.
+                    progress.remove_task(parts.pop(part))
+                    del left[part]
+            note = f"{len(left)} of {len(totals)} to do"
+            progress.update(whole, advance=n, note=note)
 
         yield advance
 

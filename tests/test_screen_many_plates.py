@@ -13,6 +13,8 @@ import pytest
 
 from plates.problems import InputError
 from plates.wells import Well
+from screen.audits.permutation import basis, level_basis, level_test, shuffle_test
+from screen.audits.vehicle import centred
 from screen.called_records import called_records
 from screen.cell_tables import SCHEMA, cell_table
 from screen.expected_wells import expected_of
@@ -22,6 +24,8 @@ from screen.finished_wells import Finished, finished_wells
 from screen.ledger import IntegrityError, Ledger, headers_of, scores_of
 from screen.models import NetworkSpec
 from screen.records import WellRecord
+from screen.statistics.flags import channel_matrix
+from screen.statistics.phenotypic_activity import _sorted
 from tests.test_screen_ledger import make_record
 from tests.tiny_screen import make_screen
 
@@ -139,3 +143,35 @@ def test_the_expected_wells_are_those_of_map_and_plate(tmp_path: Path) -> None:
     assert len(found) == 6
     with pytest.raises(InputError, match="MAP_PLATE_UNKNOWN"):
         campaign.map.for_plate("P9")
+
+
+def test_levels_explain_what_their_columns_do() -> None:
+    rng = np.random.default_rng(3)
+    level, strata = rng.integers(0, 5, 60), rng.integers(0, 2, 60)
+    level[:5], strata[:2] = range(5), (0, 1)
+    values = centred(rng.normal(size=(60, 4)), strata).T
+    columns = basis((level[:, None] == np.arange(5)[None]).astype(float), strata)
+    found = level_basis(level, strata)
+    assert found.rows.shape[1] == columns.shape[1] == 4
+    due = ((values @ columns) ** 2).sum(axis=1)
+    np.testing.assert_allclose(found.explained(values), due, rtol=1e-12)
+    dense = shuffle_test(values[0], [columns], strata, (1, 2))
+    sparse = level_test(values[0], found, strata, (1, 2))
+    assert sparse.p == dense.p
+    np.testing.assert_allclose(sparse.explained, dense.explained, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 9])
+def test_few_neighbours_are_sorted_as_many_are(n: int) -> None:
+    values = np.random.default_rng(n).integers(0, 9, (7, 4, n))
+    assert np.array_equal(_sorted(values), np.sort(values, axis=-1))
+
+
+def test_a_column_of_lists_is_a_matrix() -> None:
+    column = pl.Series([[1.0, 2.0], None, [], [3.0, None], [4.0]], dtype=pl.List(float))
+    found = channel_matrix(column)
+    nan = float("nan")
+    due = np.array([[1, 2], [nan, nan], [nan, nan], [3, nan], [4, nan]])
+    np.testing.assert_array_equal(found, due)
+    assert channel_matrix(column[1:3]).shape == (2, 0)
+    assert channel_matrix(column.clear()).shape == (0, 0)

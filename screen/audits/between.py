@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from screen.audits.factors import Factor, drift
-from screen.audits.permutation import basis, shuffle_test
+from screen.audits.factors import Factor, drift, even_drift
+from screen.audits.permutation import (
+    basis,
+    level_basis,
+    level_test,
+    shuffle_test,
+)
 from screen.audits.vehicle import centred, codes_of
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
@@ -57,25 +62,32 @@ def _plate(wells: pl.DataFrame, window: float, rules: CallRules, seed: Any) -> R
         why = f"{wells.height} vehicle wells are too few"
         return _row("plate", span, "undecided", why)
     values = wells["score"].to_numpy()
-    design = (plate[:, None] == np.arange(n_plates)[None]).astype(np.float64)
-    factor = Factor("plate", span, design, False, "")
-    tested = shuffle_test(values, [basis(design, strata)], strata, seed)
-    explained = float(tested.explained[0])
-    share = drift(factor, values, strata) / window if window > 0 else None
-    return _told(factor, share, explained, float(tested.p[0]), rules)
+    levels = level_basis(plate, strata)
+    tested = level_test(values, levels, strata, seed)
+    residual = centred(values, strata)
+    whole, df = float(levels.explained(residual[None])[0]), levels.rows.shape[1]
+    size = even_drift(residual, whole, df, int(strata.max()) + 1)
+    share = size / window if window > 0 else None
+    found = float(tested.explained[0]), float(tested.p[0])
+    return _told("plate", span, share, *found, rules)
 
 
 def _told(
-    f: Factor, share: float | None, explained: float, p: float, rules: CallRules
+    name: str,
+    span: str,
+    share: float | None,
+    explained: float,
+    p: float,
+    rules: CallRules,
 ) -> Row:
     sure = p <= rules.shortcut_alpha
     large = share is None or share >= rules.shortcut_min_share
-    size = "" if share is None else f"{share:.2f} of the window {f.span}, "
+    size = "" if share is None else f"{share:.2f} of the window {span}, "
     fate = "; each plate's own scale takes it away" if sure and large else ""
     verdict = "fail" if sure and large else "pass"
     return _row(
-        f.name,
-        f.span,
+        name,
+        span,
         verdict,
         f"{size}p {p:.2g}{fate}",
         drift=share,
@@ -107,7 +119,7 @@ def _batch(wells: pl.DataFrame, window: float, rules: CallRules, seed: Any) -> R
     factor = Factor("batch", span, design, False, "")
     explained = float(tested.explained[0])
     share = drift(factor, values, strata) / window if window > 0 else None
-    return _told(factor, share, explained, float(tested.p[0]), rules)
+    return _told("batch", span, share, explained, float(tested.p[0]), rules)
 
 
 def _plate_means(wells: pl.DataFrame) -> pl.DataFrame:

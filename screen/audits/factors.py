@@ -103,10 +103,14 @@ def drift(factor: Factor, values: Floats, strata: Strata) -> float:
         inner = centred(factor.design, strata)
         return float(inner @ residual / (inner @ inner))
     columns = basis(factor.design, strata)
-    n, groups, df = residual.size, int(strata.max()) + 1, columns.shape[1]
     explained = float(((residual @ columns) ** 2).sum())
-    left = max(n - groups - df, 1)
-    noise = (float(residual @ residual) - explained) / left
+    return even_drift(residual, explained, columns.shape[1], int(strata.max()) + 1)
+
+
+def even_drift(residual: Floats, explained: float, df: int, n_strata: int) -> float:
+    """The range of an even drift over levels that explain so much with ``df`` columns."""
+    n = residual.size
+    noise = (float(residual @ residual) - explained) / max(n - n_strata - df, 1)
     return math.sqrt(max(explained - df * noise, 0.0) / n / EVEN)
 
 

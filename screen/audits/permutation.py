@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -54,35 +54,104 @@ def shuffle_test(
     a factor of twice the weight is given twice the part of that chance (Genovese,
     Roeder and Wasserman, Biometrika 93:509, 2006).
     """
-    residual = centred(values, strata)
-    total = max(float(residual @ residual), 1e-300)
     joined = np.concatenate(list(bases), axis=1)
     starts = np.cumsum([0, *(b.shape[1] for b in bases[:-1])])
-    sums = [_explained(residual[None], joined, starts)]
+    weights = weights or np.ones(len(bases)).tolist()
+
+    def explained(drawn: Floats) -> Floats:
+        return np.asarray(np.add.reduceat((drawn @ joined) ** 2, starts, axis=1))
+
+    return _tested(values, explained, strata, seed, weights, shuffles)
+
+
+@dataclass(frozen=True)
+class LevelBasis:
+    """The orthonormal columns of a factor's levels, freed of strata, by its cells: the
+    wells of one level and stratum, whose rows are alike. A thousand plates as columns of
+    all their wells would not fit the memory."""
+
+    order: Strata  # wells, cell by cell
+    starts: Strata  # where each cell begins in the order
+    rows: Floats  # [cell d]
+
+    def explained(self, values: Floats) -> Floats:
+        """What the factor explains of values [k n] that are freed of their strata."""
+        sums = np.add.reduceat(values[:, self.order], self.starts, axis=1)
+        return np.asarray(((sums @ self.rows) ** 2).sum(axis=1))
+
+
+def level_basis(level: Strata, strata: Strata) -> LevelBasis:
+    """The basis of a factor with one column a level, both given as numbers from 0."""
+    n_levels = int(level.max()) + 1
+    cell, first, inverse, n = np.unique(
+        strata * n_levels + level,
+        return_index=True,
+        return_inverse=True,
+        return_counts=True,
+    )
+    order = np.argsort(inverse, kind="stable")
+    starts = np.concatenate([[0], n.cumsum()[:-1]])
+    design = (level[first][:, None] == np.arange(n_levels)[None]).astype(np.float64)
+    own = cell // n_levels
+    size = np.bincount(own, n)
+    means = np.zeros((size.size, n_levels))
+    np.add.at(means, own, design * n[:, None])
+    inner = design - (means / np.maximum(size, 1)[:, None])[own]
+    u, s, _ = np.linalg.svd(inner * np.sqrt(n)[:, None], full_matrices=False)
+    kept = u[:, s > 1e-9 * max(float(s.max(initial=0.0)), 1.0)]
+    return LevelBasis(order, starts, kept / np.sqrt(n)[:, None])
+
+
+def level_test(
+    values: Floats, levels: LevelBasis, strata: Strata, seed: Sequence[int]
+) -> Tested:
+    """As `shuffle_test`, of one factor with a column a level."""
+
+    def explained(drawn: Floats) -> Floats:
+        return levels.explained(drawn)[:, None]
+
+    return _tested(values, explained, strata, seed, [1.0], SHUFFLES)
+
+
+def _tested(
+    values: Floats,
+    explained: Callable[[Floats], Floats],
+    strata: Strata,
+    seed: Sequence[int],
+    weights: Sequence[float],
+    shuffles: int,
+) -> Tested:
+    """Both kinds of p; ``explained`` gives for values [k n] what each factor explains [k f]."""
+    residual = centred(values, strata)
+    total = max(float(residual @ residual), 1e-300)
+    sums = [explained(residual[None])]
+    groups = members(strata)
     rng = np.random.default_rng(tuple(seed))
     step = max(1, min(shuffles, _MOST_AT_ONCE // max(residual.size, 1)))
     for begin in range(0, shuffles, step):
-        shuffled = _shuffled(residual, strata, min(step, shuffles - begin), rng)
-        sums.append(_explained(shuffled, joined, starts))
+        shuffled = _shuffled(residual, groups, min(step, shuffles - begin), rng)
+        sums.append(explained(shuffled))
     found = np.concatenate(sums)
     # Rounding must not part two orders of the same values.
     p = rankdata(-np.round(found / total, 12), method="max", axis=0) / len(found)
-    weighed = p / np.asarray(weights or np.ones(len(bases)))
+    weighed = p / np.asarray(weights)
     least = weighed.min(axis=1)
     family = (least[:, None] <= weighed[0][None] + 1e-12).mean(axis=0)
     return Tested(found[0] / total, p[0], np.asarray(family))
 
 
-def _explained(values: Floats, joined: Floats, starts: NDArray[np.int_]) -> Floats:
-    return np.asarray(np.add.reduceat((values @ joined) ** 2, starts, axis=1))
+def members(strata: Strata) -> list[Strata]:
+    """The wells of each stratum in their order, the strata in that of their numbers."""
+    order = np.argsort(strata, kind="stable")
+    _, starts = np.unique(strata[order], return_index=True)
+    return np.split(order, starts[1:]) if order.size else []
 
 
 def _shuffled(
-    values: Floats, strata: Strata, n: int, rng: np.random.Generator
+    values: Floats, groups: Sequence[Strata], n: int, rng: np.random.Generator
 ) -> Floats:
     drawn = np.empty((n, values.size))
-    for stratum in np.unique(strata):
-        here = np.flatnonzero(strata == stratum)
+    for here in groups:
         drawn[:, here] = rng.permuted(np.tile(values[here], (n, 1)), axis=1)
     return drawn
 

@@ -17,6 +17,7 @@ from screen.statistics.phenotypic_activity import (
     ACTIVITY_WORDS,
     dose_activity,
     with_activity,
+    without_activity,
 )
 from screen.statistics.rules import CallRules
 from screen.statistics.share_intervals import dose_shares, share_facts, well_shares
@@ -50,10 +51,14 @@ def of_doses(
     anchors: pl.DataFrame,
     noise: Noise | None,
     rules: CallRules,
+    *,
+    activity: bool = True,
 ) -> pl.DataFrame:
-    """The dose table with its tests and intervals, its share of positive cells and its map."""
+    """The dose table with its tests and intervals, its share of positive cells and its
+    map, which no call rests on: without `activity` it is null, and costs nothing."""
     doses = with_tests(doses, wells, anchors, noise, rules)
-    return dose_activity(wells, dose_shares(doses, wells, rules.level), rules)
+    doses = dose_shares(doses, wells, rules.level)
+    return dose_activity(wells, doses, rules) if activity else without_activity(doses)
 
 
 def of_wells(

@@ -23,11 +23,11 @@ SUSPECT_RATIO = 20.0  # this many times the cells of a plate's wells are no cell
 
 def channel_matrix(column: pl.Series) -> Floats:
     """A list-per-well column as a matrix [well channel]; NaN where a well has no measurement."""
-    rows = [r if r is not None else [] for r in column.to_list()]
-    width = max((len(r) for r in rows), default=0)
-    matrix = np.full((len(rows), width), np.nan)
-    for i, row in enumerate(rows):
-        matrix[i, : len(row)] = [np.nan if v is None else v for v in row]
+    sizes = column.list.len().fill_null(0).to_numpy().astype(np.int64)
+    matrix = np.full((sizes.size, int(sizes.max(initial=0))), np.nan)
+    place = np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
+    values = column.filter(pl.Series(sizes > 0)).explode().cast(pl.Float64)
+    matrix[np.repeat(np.arange(sizes.size), sizes), place] = values.to_numpy()
     return matrix
 
 

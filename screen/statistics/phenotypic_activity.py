@@ -9,7 +9,9 @@ labellings that matter tie at mAP 1, so that equal mAP are told apart by the rep
 mean similarity; the test stays exact, since both are taken of every labelling.
 """
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +33,7 @@ MIN_VEHICLE = 4  # vehicle wells of a pool
 MOST_VEHICLE = 96  # of a pool: more only cost time
 DRAWS = 1999
 CHUNK = 2_000_000  # numbers at a time
+MOST_COMPARED = 6
 TIE = 1e-12
 TIE_BREAK = 1e-6  # less than mAPs differ by
 MAP_COLUMNS = ("map", "map_p")
@@ -58,11 +61,24 @@ def average_precisions(
 ) -> Floats:
     """mAP [c s] of sets of wells: rank [c w w] of each well in the list of another, from 1 on; chosen [s n] wells."""
     n = chosen.shape[1]
-    own = rank[:, chosen[:, :, None], chosen[:, None, :]].astype(np.float64)
-    own[:, :, np.arange(n), np.arange(n)] = np.inf
-    own.sort(axis=-1)
-    found = np.arange(1, n) / own[..., : n - 1]
+    others = np.array([[j for j in range(n) if j != i] for i in range(n)])
+    own = rank[:, chosen[:, :, None], chosen[:, others]]
+    found = np.arange(1, n) / _sorted(own)
     return np.asarray(found.mean(axis=(-1, -2)))
+
+
+def _sorted(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Sorted along the last axis; a few neighbours by comparing whole columns, since to
+    sort one short row after the other takes several times as long."""
+    n = values.shape[-1]
+    if n > MOST_COMPARED:
+        return np.sort(values, axis=-1)
+    columns = [values[..., i] for i in range(n)]
+    for turn in range(n):
+        for i in range(turn % 2, n - 1, 2):
+            a, b = columns[i], columns[i + 1]
+            columns[i], columns[i + 1] = np.minimum(a, b), np.maximum(a, b)
+    return np.stack(columns, axis=-1)
 
 
 def mean_similarities(near: Floats, chosen: npt.NDArray[np.int64]) -> Floats:
@@ -172,14 +188,25 @@ def dose_activity(
             & wells.select(anchor_wells(rules.anchors.senescent)).to_series()
         )
         vehicle = np.flatnonzero(zero.to_numpy() & known)
-        for pool in _pools(doses, codes(wells, *GROUP), vehicle, known):
-            found[pool.doses], p[pool.doses] = activity_p(
-                profiles[pool.rows], pool.plate, pool.n_treated, seed=rules.seed
-            )
+        pools = list(_pools(doses, codes(wells, *GROUP), vehicle, known))
+
+        def one(pool: Pool) -> tuple[Floats, Floats]:
+            own = profiles[pool.rows]
+            return activity_p(own, pool.plate, pool.n_treated, seed=rules.seed)
+
+        # Sorting and counting leave the interpreter's lock to the other threads.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for pool, parts in zip(pools, threads.map(one, pools), strict=True):
+                found[pool.doses], p[pool.doses] = parts
     return doses.with_columns(
         pl.Series(name, values, dtype=pl.Float64).fill_nan(None)
         for name, values in zip(MAP_COLUMNS, (found, p), strict=True)
     )
+
+
+def without_activity(doses: pl.DataFrame) -> pl.DataFrame:
+    """The dose table with map and map_p unknown."""
+    return doses.with_columns(pl.lit(None, pl.Float64).alias(c) for c in MAP_COLUMNS)
 
 
 def compound_activity(doses: pl.DataFrame) -> pl.DataFrame:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtri
 
 from screen.statistics.robust import Floats
 
 DRAWS = 2000
+CHUNK = 4_000_000  # numbers at a time
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,20 @@ def rank_intervals(
     for i in range(draws):  # one draw at a time: memory stays flat in the draws' number
         drawn = mean + sd * rng.standard_normal(mean.size)
         ranks[i, np.argsort(-drawn, kind="stable")] = np.arange(1, mean.size + 1)
-    low, median, high = np.quantile(ranks, [tail, 0.5, 1 - tail], axis=0)
+    low, median, high = _quantiles(ranks, [tail, 0.5, 1 - tail])
     lower = mean - float(ndtri((1 + level) / 2)) * sd
     parts = (mean, lower, median, np.floor(low), np.ceil(high))
     for whole, part in zip(found, parts, strict=True):
         whole[known] = part
     return Ranks(*found)
+
+
+def _quantiles(ranks: npt.NDArray[np.int32], shares: list[float]) -> Floats:
+    """Quantiles [share n] of ranks [draw n]; some compounds at a time, for they are
+    copied as float64."""
+    step = max(1, CHUNK // len(ranks))
+    parts = [
+        np.quantile(ranks[:, i : i + step], shares, axis=0)
+        for i in range(0, ranks.shape[1], step)
+    ]
+    return np.concatenate(parts, axis=1)
