@@ -148,10 +148,7 @@ def compound_table(
 
     The unit is the compound within a line and time; the family of q is all of them.
     """
-    units = [
-        (tuple(key), part.to_dicts())
-        for key, part in doses.group_by(UNIT, maintain_order=True)
-    ]
+    units = _units(doses)
     listed = _listed(units, library, compounds, merge=merge)
     found = decided(units, doses, judge, chemistry_of(listed))
     parts = [part for _, part in units]
@@ -170,6 +167,35 @@ def compound_table(
         listed, on="compound", how="left", validate="m:1", maintain_order="left"
     )
     return ranked(with_interference(table))
+
+
+def class_table(
+    doses: pl.DataFrame,
+    judge: Judge,
+    library: pl.DataFrame | None,
+    compounds: pl.Series | None = None,
+    *,
+    merge: bool = False,
+) -> pl.DataFrame:
+    """Of the table of compounds its class and is_hit alone, in the order of the doses."""
+    units = _units(doses)
+    listed = _listed(units, library, compounds, merge=merge)
+    rows = [
+        dict(zip(UNIT, key, strict=True))
+        | {"class": one.decision.name, "is_hit": one.decision.is_hit}
+        for (key, _), one in zip(
+            units, decided(units, doses, judge, chemistry_of(listed)), strict=True
+        )
+    ]
+    schema = {name: SCHEMA[name] for name in (*UNIT, "class", "is_hit")}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _units(doses: pl.DataFrame) -> list[Unit]:
+    return [
+        (tuple(key), part.to_dicts())
+        for key, part in doses.group_by(UNIT, maintain_order=True)
+    ]
 
 
 def _listed(

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from screen.called_tables import CallTables
-from screen.judged_screen import JudgedScreen, judge_screen, merged
+from screen.judged_screen import merged, without_quality
 from screen.removed_wells import KEYS, removed_wells
 from screen.statistics.one_anchor import rules_for
 from screen.statistics.replicates import UNIT
@@ -41,16 +41,15 @@ def with_counterfactual(
     rules = rules_for(plate_map, rules)
     again = None
     if removed["put_back"].any():
-        again = judge_screen(
-            scores, plate_map, library, rules, merge=merge, quality=False
-        )
-    compounds = _with_classes(tables.compounds, again)
+        again = without_quality(scores, plate_map, library, rules, merge=merge)
+    wells, classes = again or (None, None)
+    compounds = _with_classes(tables.compounds, classes)
     own = _treated(merged(removed, library) if merge else removed, rules)
     compounds = _with_counts(compounds, own).select(*tables.compounds.columns, *COLUMNS)
     return dataclasses.replace(
         tables,
         compounds=compounds,
-        qc_counterfactual=_with_numbers(removed, again),
+        qc_counterfactual=_with_numbers(removed, wells),
         summary=tables.summary | {"qc_counterfactual": _told(removed, compounds)},
     )
 
@@ -72,15 +71,15 @@ def _with_counts(compounds: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(pl.col("n_removed", "n_not_put_back").fill_null(0))
 
 
-def _with_classes(compounds: pl.DataFrame, again: JudgedScreen | None) -> pl.DataFrame:
-    if again is None:
+def _with_classes(
+    compounds: pl.DataFrame, classes: pl.DataFrame | None
+) -> pl.DataFrame:
+    if classes is None:
         names = ("without_qc_class", "without_qc_is_hit")
         return compounds.with_columns(
             pl.lit(None, dtype=COLUMNS[c]).alias(c) for c in names
         )
-    other = again.compounds.select(
-        *UNIT, without_qc_class="class", without_qc_is_hit="is_hit"
-    )
+    other = classes.select(*UNIT, without_qc_class="class", without_qc_is_hit="is_hit")
     return compounds.join(
         other,
         on=UNIT,
@@ -91,14 +90,14 @@ def _with_classes(compounds: pl.DataFrame, again: JudgedScreen | None) -> pl.Dat
     )
 
 
-def _with_numbers(removed: pl.DataFrame, again: JudgedScreen | None) -> pl.DataFrame:
+def _with_numbers(removed: pl.DataFrame, wells: pl.DataFrame | None) -> pl.DataFrame:
     """What each well's numbers would be; null for wells that cannot be put back."""
     names = [f"without_qc_{c}" for c in NUMBERS]
-    if again is None:
+    if wells is None:
         return removed.with_columns(
             pl.lit(None, dtype=pl.Float64).alias(name) for name in names
         )
-    values = again.called.wells.select(
+    values = wells.select(
         *KEYS, *(pl.col(c).alias(n) for c, n in zip(NUMBERS, names, strict=True))
     )
     return removed.join(

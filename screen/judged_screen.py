@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from screen.chemistry import merged_ids
-from screen.compounds import compound_table
+from screen.compounds import class_table, compound_table
 from screen.count_matched import with_count_null
 from screen.dose_classes import with_classes
 from screen.judgement import Judge, off_axis_doses
@@ -35,28 +35,50 @@ def judge_screen(
     rules: CallRules,
     *,
     merge: bool = False,
-    quality: bool = True,
 ) -> JudgedScreen:
     """Flag, scale, test and class a screen; pure, and the same for any order of rows.
 
-    With `merge`, compounds of one parent structure are judged as one; without `quality`
-    nothing is taken out of it that has a number, and no phenotypic activity is asked.
+    With `merge`, compounds of one parent structure are judged as one.
     """
-    called = call_wells(scores, plate_map, rules, quality=quality)
+    called = call_wells(scores, plate_map, rules)
     wells = merged(called.wells, library) if merge else called.wells
     judge = _judge(called, wells, rules)
-    doses = dose_table(wells, called.anchors, called.noise, rules)
-    known = (called.anchors, called.noise, rules)
-    doses = chosen_tests.of_doses(doses, wells, *known, activity=quality)
-    doses = with_count_null(doses, wells, rules)
-    doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
-    doses = with_dose_signs(doses, wells, rules)
+    doses = _doses(called, wells, rules, activity=True)
     ids = called.wells["compound"]
     compounds = compound_table(doses, judge, library, ids, merge=merge)
     compounds = chosen_tests.of_compounds(compounds, doses)
     return JudgedScreen(
         called, wells, judge, with_classes(doses, compounds, judge), compounds
     )
+
+
+def without_quality(
+    scores: pl.DataFrame,
+    plate_map: pl.DataFrame,
+    library: pl.DataFrame | None,
+    rules: CallRules,
+    *,
+    merge: bool = False,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The wells, and class and is_hit of every compound, where quality control takes
+    nothing out that has a number; what no class rests on is left undone."""
+    called = call_wells(scores, plate_map, rules, quality=False)
+    wells = merged(called.wells, library) if merge else called.wells
+    judge = _judge(called, wells, rules)
+    doses = _doses(called, wells, rules, activity=False)
+    ids = called.wells["compound"]
+    return called.wells, class_table(doses, judge, library, ids, merge=merge)
+
+
+def _doses(
+    called: Called, wells: pl.DataFrame, rules: CallRules, *, activity: bool
+) -> pl.DataFrame:
+    known = (called.anchors, called.noise, rules)
+    doses = dose_table(wells, *known)
+    doses = chosen_tests.of_doses(doses, wells, *known, activity=activity)
+    doses = with_count_null(doses, wells, rules)
+    doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
+    return with_dose_signs(doses, wells, rules)
 
 
 def _judge(called: Called, wells: pl.DataFrame, rules: CallRules) -> Judge:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -214,10 +215,27 @@ def scores_of(headers: Iterable[dict[str, Any]]) -> pl.DataFrame:
     channels (background, mean, sd, focus, saturated: means over fields).
     """
     rows = [_row(header) for header in headers]
-    return pl.DataFrame(rows, schema=SCORE_COLUMNS, orient="row")
+    return pl.DataFrame(
+        [
+            _column(name, [row[name] for row in rows], dtype)
+            for name, dtype in SCORE_COLUMNS.items()
+        ]
+    )
+
+
+def _column(name: str, values: list[Any], dtype: Any) -> pl.Series:
+    if dtype not in _LISTS:
+        return pl.Series(name, values, dtype=dtype)
+    # Polars makes a series of each of the lists; all of them as one are ten times faster.
+    sizes = [0 if v is None else len(v) for v in values]
+    flat = pa.array([x for v in values if v is not None for x in v], _LISTS[dtype])
+    ends = pa.array(np.cumsum([0, *sizes]), pa.int64())
+    is_null = pa.array([v is None for v in values], pa.bool_())
+    return pl.Series(name, pa.LargeListArray.from_arrays(ends, flat, mask=is_null))
 
 
 _FLOATS = pl.List(pl.Float64)
+_LISTS = {_FLOATS: pa.float64(), pl.List(pl.String): pa.large_string()}
 SCORE_COLUMNS: dict[str, Any] = {
     "plate": pl.String,
     "well": pl.String,

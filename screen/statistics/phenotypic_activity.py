@@ -78,7 +78,11 @@ def _sorted(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         for i in range(turn % 2, n - 1, 2):
             a, b = columns[i], columns[i + 1]
             columns[i], columns[i + 1] = np.minimum(a, b), np.maximum(a, b)
-    return np.stack(columns, axis=-1)
+    # In the memory order of the values: sums over them must not change a bit.
+    found = np.empty_like(values)
+    for i, column in enumerate(columns):
+        found[..., i] = column
+    return found
 
 
 def mean_similarities(near: Floats, chosen: npt.NDArray[np.int64]) -> Floats:
