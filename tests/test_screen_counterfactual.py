@@ -144,7 +144,7 @@ def test_a_well_that_would_hide_a_hit_is_named() -> None:
 def test_without_any_removed_well_nothing_is_judged_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delattr(counterfactual, "judge_screen")
+    monkeypatch.delattr(counterfactual, "without_quality")
     plain = call_tables(*drawn()[:2], None, RULES)
     tables = told(*drawn()[:2])
 
@@ -160,7 +160,7 @@ def test_without_any_removed_well_nothing_is_judged_again(
 def test_a_well_without_a_number_cannot_be_put_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delattr(counterfactual, "judge_screen")
+    monkeypatch.delattr(counterfactual, "without_quality")
     name = named("rescue")
     wells = drawn()[1].filter(compound=name).head(1).select("plate", "well")
     here = drawn()[0].join(wells.with_columns(x=1), on=["plate", "well"], how="left")
