@@ -113,12 +113,17 @@ class _WatchedScorer:
         return scores
 
 
+_peak = [0]
+
+
 def resident_peak() -> int:
     """The most bytes of memory this process has held so far."""
     # Not getrusage: its figure starts with what the parent held before exec.
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
+    # The kernel counts by processor, and its figure may fall by some pages.
+    _peak[0] = max(_peak[0], 1024 * int(line.split()[1]))
+    return _peak[0]
 
 
 def _device_peak() -> int | None:
