@@ -13,6 +13,7 @@ import pytest
 
 from plates.problems import InputError
 from plates.wells import Well
+from screen.audits.between import arrangements
 from screen.audits.permutation import basis, level_basis, level_test, shuffle_test
 from screen.audits.vehicle import centred
 from screen.called_records import called_records
@@ -175,3 +176,8 @@ def test_a_column_of_lists_is_a_matrix() -> None:
     np.testing.assert_array_equal(found, due)
     assert channel_matrix(column[1:3]).shape == (2, 0)
     assert channel_matrix(column.clear()).shape == (0, 0)
+
+
+def test_the_ways_to_hand_out_a_thousand_plates_are_more_than_a_float() -> None:
+    assert arrangements([40] * 25) == float("inf")
+    assert arrangements([2, 2]) == pytest.approx(3)

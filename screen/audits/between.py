@@ -21,6 +21,7 @@ from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 
 MIN_FREE_WELLS = 8
+_MOST_LOG = 700.0  # exp of little more overflows
 NO_SCORES = "no vehicle well has a score"
 Row = dict[str, Any]
 
@@ -136,4 +137,5 @@ def arrangements(sizes: list[int]) -> float:
     """The distinct ways to hand plates to batches of these sizes; equal sizes may swap."""
     ways = math.lgamma(sum(sizes) + 1) - sum(math.lgamma(s + 1) for s in sizes)
     swaps = sum(math.lgamma(n + 1) for n in Counter(sizes).values())
-    return math.exp(ways - swaps)
+    # Of some hundred plates no float holds the number of ways.
+    return math.exp(ways - swaps) if ways - swaps < _MOST_LOG else math.inf
