@@ -49,8 +49,7 @@ from bench.soak_long import (
 )
 from bench.soak_memory import Looks, looked_at
 from plates.campaign import Campaign
-from tests.test_screen_kill import score_tables
-from tests.tiny_screen import make_screen
+from tests.tiny_screen import make_screen, table_bytes
 
 GROWN = tuple(f"P{n:02d}" for n in range(1, 7))
 REAL_EVERY = 8
@@ -82,7 +81,7 @@ class Place:
         """Which tables differ from those of the unbroken run, or are not there."""
         plates = [e.plate for e in Campaign.open(self.command.campaign).plates]
         due = {n: data for n, data in self.truth.items() if Path(n).stem in plates}
-        found = score_tables(self.command.run)
+        found = table_bytes(self.command.run)
         return [name for name in due if found.get(name) != due[name]]
 
 
@@ -104,7 +103,7 @@ def unbroken(command: Command) -> dict[str, bytes]:
     """The tables of an inline run that nobody disturbs."""
     if code := command.start().wait(LIMIT_S):
         raise RuntimeError(f"the unbroken run ended with {code}: see {command.log}")
-    return score_tables(command.run)
+    return table_bytes(command.run)
 
 
 def play(place: Place, name: str, rng: random.Random, bill: Bill) -> None:

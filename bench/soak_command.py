@@ -158,7 +158,7 @@ def loop(words: list[str]) -> None:
     how many runs there were and how many gave the bytes of the first."""
     from screen import score, verify
     from screen.compose import settings_of
-    from tests.test_screen_kill import score_tables
+    from tests.tiny_screen import table_bytes
 
     campaign, model, runs, told = map(Path, words)
     slow_down(0.02)
@@ -167,7 +167,7 @@ def loop(words: list[str]) -> None:
         places = [f"campaign={campaign}", f"runs={runs}"]
         score.run(settings_of("score", [*places, f"model={model}", "cluster=inline"]))
         verify.run(settings_of("verify", ["run=tiny", f"runs={runs}"]))
-        tables = score_tables(runs / "tiny")
+        tables = table_bytes(runs / "tiny")
         first = first or tables
         found = {
             "runs": found["runs"] + 1,
