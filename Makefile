@@ -4,6 +4,7 @@ V := .venv
 BIN := $(V)/bin
 SEED ?= 1
 SOAK ?= 3450
+SECONDS ?= 3600
 export PYTHONDONTWRITEBYTECODE :=
 export PYTHONUNBUFFERED := 1
 
@@ -54,9 +55,10 @@ bench: $(V)/.ok ## run every bench (BENCH_ARGS=--quick for a short look)
 docs: $(V)/.ok ## write docs/codes.md from the registry of codes
 	@$(BIN)/python -m screen.codes_page
 
-soak: $(V)/.ok ## the long tests, then real plate maps spoilt at random (SOAK=345 for fewer)
+soak: $(V)/.ok ## the long tests, spoilt plate maps (SOAK=345 for fewer), an hour of faults (SECONDS=600)
 	@$(BIN)/python -m pytest -q -m long
 	@$(BIN)/python -m tests.soak_maps $(SOAK)
+	@$(BIN)/python bench/soak.py --seconds $(SECONDS)
 
 interop: $(V)/.ok ## our plates in other tools' readers, in an environment of their own
 	@test -x .venv-interop/bin/python || $(PY) -m venv .venv-interop

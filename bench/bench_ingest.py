@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import tifffile
 
-from bench.laps import Lap, lapped, watched
+from bench.laps import Lap, lapped
 from bench.machine import facts
+from bench.memory import watched
 from plates.ingest import IngestOptions, ingest_plate
 from plates.inventory import Stamp, checked
 from plates.killable import Done, KillablePool
@@ -73,6 +75,11 @@ def write_export(folder: Path, n_plates: int, n_wells: int, size: int) -> None:
                     os.link(folder / f"P1_{wells[n % 4]}_{name}.tif", path)
 
 
+def pids_of(pool: KillablePool) -> list[int]:
+    """This process and the pool's."""
+    return [os.getpid(), *(child.process.pid for child in pool.children)]
+
+
 def ingest(source: Path, out: Path, n_plates: int) -> dict[str, Any]:
     """Ingest the first plates with the default options, bare codec before each of them."""
     found = scan(source, PATTERN)
@@ -86,7 +93,10 @@ def ingest(source: Path, out: Path, n_plates: int) -> dict[str, Any]:
             laps["bare"].append(
                 bare(out, bare_pool, len(found.facts(facts_of.plate).wells))
             )
-            with watched(pool) as peak, lapped(laps["ingest"]) as lap:
+            with (
+                watched(partial(pids_of, pool), 0.05) as peak,
+                lapped(laps["ingest"]) as lap,
+            ):
                 report = ingest_plate(
                     found,
                     facts_of.plate,
@@ -100,7 +110,7 @@ def ingest(source: Path, out: Path, n_plates: int) -> dict[str, Any]:
                 )
                 n_px = report.n_fields_written * int(np.prod(report.spec.stack_shape))
                 lap.mb = 2 * n_px / MB
-            peaks.append(peak[0] / MB)
+            peaks.append(peak.together / MB)
             shutil.rmtree(report.path)
     return {
         name: {

@@ -23,10 +23,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import psutil  # type: ignore[import-untyped]
-
-from bench.laps import resident
 from bench.machine import ROOT, facts
+from bench.memory import Tree, watched
 from plates.campaign import Campaign, PlateEntry, write_campaign
 from screen import simulate, train
 from screen.compose import settings_of
@@ -80,7 +78,8 @@ def scored(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-        peak, each = watch(process)
+        with watched(Tree(process.pid), 0.02) as peak:
+            process.wait()
         log.seek(0)
         said = log.read().decode(errors="replace")
     if process.returncode not in (0, 4, 8):
@@ -88,32 +87,9 @@ def scored(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
             f"score must end well, not with {process.returncode}: {said}"
         )
     seconds = time.perf_counter() - begun
-    return {"peak_mb": peak, "by_process_mb": each, "seconds": seconds}
-
-
-def watch(process: subprocess.Popen[bytes]) -> tuple[float, list[float]]:
-    """Until the end: the largest sum of resident sizes, and the largest of each
-    process of the tree, in MB."""
-    peak, each = 0.0, dict[int, float]()
-    tree: list[int] = []
-    n_looks = 0
-    while process.poll() is None:
-        if n_looks % 10 == 0:  # to ask for all processes takes longer than to look
-            tree = [process.pid, *children(process.pid)]
-        n_looks += 1
-        sizes = {pid: resident(pid) / MB for pid in tree}
-        peak = max(peak, sum(sizes.values()))
-        each |= {pid: max(size, each.get(pid, 0.0)) for pid, size in sizes.items()}
-        time.sleep(0.02)
-    return peak, sorted((round(size) for size in each.values()), reverse=True)
-
-
-def children(pid: int) -> list[int]:
-    """All processes below one; none if it is gone."""
-    try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+    each = sorted((round(n / MB) for n in peak.each.values()), reverse=True)
+    peak_mb = peak.together / MB
+    return {"peak_mb": peak_mb, "by_process_mb": each, "seconds": seconds}
 
 
 def measure(root: Path, counts: list[int], repeats: int) -> dict[str, Any]:

@@ -7,20 +7,18 @@ worker within 20 %, time within 30 %. The last line is one JSON object.
 """
 
 import json
+import os
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import psutil  # type: ignore[import-untyped]
-
 from bench.machine import facts
+from bench.memory import children, high_water, watched
 from screen import plan, score, simulate, train
 from screen.compose import settings_of
 from screen.forecast import forecast
@@ -55,36 +53,6 @@ def taught(root: Path, campaign: Path) -> Path:
     return root / "model"
 
 
-@contextmanager
-def peaks() -> Iterator[list[int]]:
-    """The most bytes that any one child of this process has held, once the block ends."""
-    peak, is_over = [0], threading.Event()
-
-    def watch() -> None:
-        own = psutil.Process()
-        while not is_over.wait(0.25):
-            held = map(high_water, (c.pid for c in own.children(recursive=True)))
-            peak[0] = max([peak[0], *held])
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        is_over.set()
-        thread.join()
-
-
-def high_water(pid: int) -> int:
-    """The peak of one process's resident bytes so far, 0 if it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    lines = [line for line in text.splitlines() if line.startswith("VmHWM")]
-    return 1024 * int(lines[0].split()[1]) if lines else 0
-
-
 def compared(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
     """Plan, then score: each figure foretold, true, and their ratio."""
     words = [f"campaign={campaign}", f"model={model}", f"runs={runs}"]
@@ -94,7 +62,7 @@ def compared(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
     if found is None:
         raise RuntimeError(f"the probe of {campaign} saw no well end")
     told = forecast(plan.works_of(scoring), found)
-    with peaks() as peak:
+    with watched(partial(children, os.getpid()), 0.25, high_water) as peak:
         start = time.perf_counter()
         score.run(settings_of("score", words))
         seconds = time.perf_counter() - start
@@ -104,7 +72,7 @@ def compared(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
     output = sum(p.stat().st_size for p in run.glob("*/*.parquet"))
     pairs = {
         "seconds": (told.seconds, seconds),
-        "worker_bytes": (told.worker_bytes, peak[0]),
+        "worker_bytes": (told.worker_bytes, peak.largest),
         "cells": (told.n_cells, n_cells),
         "output_bytes": (told.output_bytes, output),
     }

@@ -27,9 +27,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.bench_memory import children
-from bench.laps import resident
 from bench.machine import ROOT, facts
+from bench.memory import children, resident
 from bench.paper_night import (
     FORMAT,
     PaperSource,

@@ -28,7 +28,9 @@ from screen.field_pixels import (
 from screen.illumination import Gain
 from screen.inputs import well_input
 from screen.ledger import Ledger
+from screen.memory_check import resident_peak, working_bytes
 from screen.records import Cells, WellRecord
+from screen.room import ROOM
 from screen.stages import begin, compilations, lap, taken
 from screen.steady_reads import READS
 
@@ -87,6 +89,7 @@ class Block:
 
     ``illumination`` is the gain [c n m] of the plate's light; None where it is even.
     ``held`` is why the whole plate cannot be scored: its fields are only looked at.
+    ``room`` bounds the bytes of all fields that are under way in a process.
     """
 
     run: Path
@@ -99,6 +102,7 @@ class Block:
     illumination: Gain | None = field(default=None, compare=False)
     centres: CentreSource | None = None
     held: Problem | None = None
+    room: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class WellDone:
     """What goes back to the client for one well: small values only.
 
     ``seconds`` are those of each stage, and ``compilations`` what XLA compiled for it,
-    where the well was scored now.
+    where the well was scored now; ``peak_bytes`` what its process held at most by then.
     """
 
     plate: str
@@ -116,6 +120,7 @@ class WellDone:
     codes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
     compilations: int = field(default=0, compare=False)
+    peak_bytes: int = field(default=0, compare=False)
 
 
 @dataclass
@@ -153,6 +158,7 @@ def commit(ledger: Ledger, events: Events, record: WellRecord) -> WellDone:
     verdict, done = ledger.commit(record), done_of(record)
     lap("commit")
     done = replace(done, seconds=taken(), compilations=compilations())
+    done = replace(done, peak_bytes=resident_peak())
     if verdict == "differs":
         done = replace(done, codes=(*done.codes, "NONDETERMINISM"))
     events.write("well_committed", **vars(done), commit=verdict)
@@ -174,7 +180,9 @@ def score_well(
     expected = plate.spec.n_fields
     source = well_input(plate, well, block.illumination, block.centres)
     for index in range(expected):
-        _score_field(plate, well, index, task, scorer, block, found)
+        with ROOM.of(working_bytes(plate), block.room):
+            lap("rest")
+            _score_field(plate, well, index, task, scorer, block, found)
     # A plate that was away when the well began has been waited for by now.
     source = source or well_input(plate, well, block.illumination, block.centres)
     status, codes = _status(found, expected, block.min_fields_share, task.networks)

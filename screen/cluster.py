@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -41,12 +42,23 @@ _MALLOC = {
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NO_WORKERS = "120 s"
 _QUIET_S = 10.0
+_ENDED_AT = 0.95
+# What Dask keeps of messages, transitions, tasks and its own load to be looked at
+# afterwards. Its own lengths take hours and thousands of tasks to fill: 15 MB a process.
+_SHORT_LOGS = {
+    "distributed.admin.log-length": 100,
+    "distributed.admin.low-level-log-length": 50,
+    "distributed.admin.system-monitor.log-length": 60,
+    "distributed.diagnostics.computations.max-history": 5,
+    "distributed.diagnostics.erred-tasks.max-history": 5,
+}
 
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """How to run: ``kind`` inline, local, gpu or address; ``in_flight`` bounds memory;
-    nothing may be committed for ``patience_s`` at most."""
+    """How to run: ``kind`` inline, local, gpu or address; ``in_flight`` blocks at most;
+    nothing may be committed for ``patience_s`` at most; a worker of ours that holds
+    more than ``memory`` bytes is started anew."""
 
     kind: str
     threads: int = 2
@@ -54,6 +66,7 @@ class ClusterPlan:
     address: str = ""
     in_flight: int = 0
     patience_s: float = 600.0
+    memory: int | None = None
 
     @property
     def window(self) -> int:
@@ -131,7 +144,10 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
     given = _MALLOC | NO_PREALLOCATION
     import dask
     from distributed import Client, LocalCluster
+    from distributed.system import MEMORY_LIMIT
 
+    promised = plan.memory
+    memory = "auto" if promised is None else dask_limit(promised, MEMORY_LIMIT)
     settings = {
         # CPython 3.11 before 3.11.9 can deadlock in the sampling profiler.
         "distributed.worker.profile.enabled": False,
@@ -141,6 +157,14 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
         "distributed.scheduler.no-workers-timeout": _NO_WORKERS,
         **{f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in given.items()},
         "distributed.admin.large-graph-warning-threshold": "100MB",
+        # A worker that Dask pauses for its memory holds no more than fields under way:
+        # it would wait for ever. The bytes of those are bounded where they are read.
+        **{
+            f"distributed.worker.memory.{k}": False
+            for k in ("target", "spill", "pause")
+        },
+        "distributed.worker.memory.terminate": _ENDED_AT,
+        **_SHORT_LOGS,
     }
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
@@ -156,10 +180,17 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
                 protocol="tcp",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=50,
+                memory_limit=memory,
             )
             stack.enter_context(cluster)
             client = stack.enter_context(Client(cluster))
         yield client
+
+
+def dask_limit(n_bytes: int, machine: int) -> int:
+    """What Dask is told so that it ends a worker at so many bytes; never more than the
+    machine has, of which it would warn."""
+    return min(math.ceil(n_bytes / _ENDED_AT), machine)
 
 
 @contextmanager

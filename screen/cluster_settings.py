@@ -22,6 +22,13 @@ class ClusterSettings:
     blocks_in_flight: int = key(
         0, "most tasks handed out at once; 0 = chosen", "blocks", low=0, high=4096
     )
+    memory_mb: float = key(
+        0.0,
+        "most memory of a worker, as `plan` foretells it; a worker beyond it is started"
+        " anew; 0 = an equal share of this machine's",
+        "MB",
+        low=0.0,
+    )
     patience_s: float = key(
         600.0, "no well for longer than this counts as a hang", "s", low=1.0
     )

@@ -272,6 +272,7 @@ LOW_CELLS | WARN | COMPLETE | the well has very few cells | none needed
 RECORD_TORN | WARN | COMPLETE | a well's record is not whole, the well counts as not done | run the same command again
 EVENTS_DAMAGED | WARN | COMPLETE | progress is told by the events, results do not rest on them | none needed
 DISK_FULL | STOP | RESOURCES | the disk is full | free space, run again
+FILE_LIMIT | STOP | RESOURCES | a file may not become as large as it must | raise ulimit -f or write to another disk, then run the same command again
 MEMORY_FULL | STOP | RESOURCES | the memory is used up | lower cluster.threads or minibatch
 STORAGE_FAILING | STOP | RESOURCES | the disk or server fails: no fault of single images | check disk, mount and network, run again with quarantine.retry=true
 CREDENTIALS_EXPIRED | STOP | RESOURCES | the right to read the storage ran out | log in anew, run the same command again

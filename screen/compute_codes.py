@@ -5,6 +5,7 @@ COMPUTE_CODES = """
 SCORE_NONFINITE | Q-well | PARTIAL | the network gave no number | report it
 WORKER_KILLED | Q-well | PARTIAL | the well ended or hung its worker three times, the last time alone | quarantine.retry=true
 HOST_OOM | Q-well | PARTIAL | the well needs more memory than a worker has, alone too | give the worker more memory, then quarantine.retry=true
+MEMORY_PROMISE | WARN | COMPLETE | a worker held more memory than was promised | raise cluster.memory_mb or lower cluster.threads
 WELL_CHANGED | WARN | COMPLETE | the well's pixels changed since it was scored | none needed, it is scored again; call again
 NONDETERMINISM | WARN | PARTIAL | two scores of one well differ | report it
 DEVICE_FULL | STOP | RESOURCES | the device's memory is used up | free the device or set a smaller minibatch

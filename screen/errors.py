@@ -98,6 +98,7 @@ def _first(lines: list[str], n_shown: int = 20) -> list[str]:
 _FULL = {
     errno.ENOSPC: "DISK_FULL",
     errno.EDQUOT: "DISK_FULL",
+    errno.EFBIG: "FILE_LIMIT",
     errno.EMFILE: "TOO_MANY_FILES",
     errno.ENFILE: "TOO_MANY_FILES",
     errno.ENOTCONN: "MOUNT_GONE",

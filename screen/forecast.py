@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from screen.plan_probe import Probe
 
+PROMISE_MARGIN = 1.2  # how far a true peak may lie from the one foretold
 MEMORY_MARGIN = 1.05  # peaks of a night lie a little above those of half a minute
 
 
@@ -41,6 +43,11 @@ class Forecast:
     device_bytes: int | None
     output_bytes: int
     is_rough: bool
+
+    @property
+    def memory_mb(self) -> int:
+        """What cluster.memory_mb may promise, in whole MB."""
+        return math.ceil(PROMISE_MARGIN * self.worker_bytes / 1e6)
 
 
 def forecast(works: Sequence[PlateWork], probe: Probe) -> Forecast:

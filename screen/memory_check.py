@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import resource
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +14,11 @@ from plates.store import Plate
 from screen.cluster_settings import ClusterSettings
 from screen.errors import Refusal
 
+MB = 1e6
+_STATUS = Path("/proc/self/status")
+WORKING = 8
+"""What XLA holds of a field at its peak, in multiples of its bytes: 8 were measured with
+one field at a time, 7 with two, 4 with four (2160 x 2160 x 2, two networks, CPU)."""
 BASE_BYTES = 300_000_000
 """A worker with JAX and a network has at least that, without any field."""
 
@@ -20,6 +27,12 @@ def field_bytes(plate: Plate) -> int:
     """What one field takes at least while it is scored: its integers and float32."""
     size = np.dtype(plate.spec.dtype).itemsize + np.dtype(np.float32).itemsize
     return math.prod(plate.field_shape) * size
+
+
+def working_bytes(plate: Plate) -> int:
+    """About what one field takes at its peak: its pixels, and all that is made of them
+    until its cells are scored."""
+    return WORKING * field_bytes(plate)
 
 
 def check_memory(plates: Sequence[Plate], threads: int, limit: int) -> None:
@@ -34,12 +47,83 @@ def check_memory(plates: Sequence[Plate], threads: int, limit: int) -> None:
         raise Refusal(problems)
 
 
-def check_worker_memory(cluster: ClusterSettings, plates: Sequence[Plate]) -> None:
-    """The same for the workers of this machine's own cluster; no other has a known limit."""
-    if cluster.kind == "local":
-        from distributed.system import MEMORY_LIMIT
+def worker_bytes(cluster: ClusterSettings) -> int | None:
+    """The memory that is promised for each worker: what cluster.memory_mb says, else of
+    this machine's own cluster an equal share of all there is; None where nobody said."""
+    if cluster.memory_mb:
+        return round(cluster.memory_mb * MB)
+    return _share(cluster)
 
-        check_memory(plates, cluster.threads, MEMORY_LIMIT // cluster.workers)
+
+def room_bytes(cluster: ClusterSettings) -> int | None:
+    """What of a worker's promised memory is for the fields under way."""
+    promised = worker_bytes(cluster)
+    return None if promised is None else promised - BASE_BYTES
+
+
+def check_worker_memory(cluster: ClusterSettings, plates: Sequence[Plate]) -> None:
+    """Raise Refusal (MEMORY_FULL) where the fields that are alive at a time do not fit
+    the machine, or not one of them what is promised by cluster.memory_mb; or where more
+    is promised than there is."""
+    share, promised = _share(cluster), round(cluster.memory_mb * MB)
+    if share is not None and promised > share:
+        raise Refusal(_too_much(cluster, share))
+    if promised:
+        _check_promise(plates, promised)
+    elif share is not None:
+        check_memory(plates, cluster.threads, share)
+
+
+_highest = [0]
+
+
+def resident_peak() -> int:
+    """The most bytes of memory this process has held so far."""
+    # Not getrusage, where it can be had: its figure starts with what the parent held.
+    try:
+        status = _STATUS.read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    # The kernel counts by processor, and its figure may fall by some pages.
+    _highest[0] = max(_highest[0], 1024 * int(line.split()[1]))
+    return _highest[0]
+
+
+def _share(cluster: ClusterSettings) -> int | None:
+    if cluster.kind != "local":
+        return None
+    from distributed.system import MEMORY_LIMIT
+
+    return int(MEMORY_LIMIT) // cluster.workers
+
+
+def _check_promise(plates: Sequence[Plate], promised: int) -> None:
+    problems = [
+        Problem(
+            "MEMORY_FULL",
+            plate.plate,
+            f"one field takes at least {needed / MB:,.0f} MB with all that scores it,"
+            f" cluster.memory_mb promises {promised / MB:,.0f}",
+            "a worker beyond its memory is ended, and its wells with it",
+            f"cluster.memory_mb={math.ceil(needed / MB)} or more, then the same command",
+        )
+        for plate in plates
+        if (needed := BASE_BYTES + field_bytes(plate)) > promised
+    ]
+    if problems:
+        raise Refusal(problems)
+
+
+def _too_much(cluster: ClusterSettings, share: int) -> Problem:
+    return Problem(
+        "MEMORY_FULL",
+        "cluster.memory_mb",
+        f"{cluster.memory_mb:,.0f} MB for each of {cluster.workers} workers; each can"
+        f" have {share / MB:,.0f}",
+        "what is promised must be there",
+        f"cluster.memory_mb={int(share / MB)} or less, or fewer cluster.workers",
+    )
 
 
 def _problem(plate: Plate, threads: int, needed: int, limit: int) -> Problem:

@@ -194,6 +194,7 @@ def _forecast_lines(told: Forecast, found: Probe, scoring: Scoring) -> list[str]
         *((f"  {p}", duration(s)) for p, s in told.plate_seconds.items() if s > 0),
         ("cells", f"about {told.n_cells:,}"),
         ("memory", f"{_mb(told.worker_bytes)} at most in each of {n_workers} workers"),
+        ("", f"cluster.memory_mb={told.memory_mb} holds the run to it"),
         ("device", device),
         ("output", f"about {_mb(told.output_bytes)} of records"),
         ("measured", f"{found.n_wells} wells in {found.seconds:.0f} s: {shares}"),

@@ -25,6 +25,7 @@ from plates.json_text import strict_json
 from screen.blocks import Block, FieldScorer, FieldScores, WellDone, WellTask
 from screen.cluster import run_blocks
 from screen.ledger import Ledger, read_parquet, write_parquet
+from screen.memory_check import resident_peak
 from screen.progress import bar
 from screen.score import Scoring, blocks_of, cluster_plan
 from screen.stages import summed
@@ -111,19 +112,6 @@ class _WatchedScorer:
         beside.write_text(strict_json(note), encoding="utf-8")
         os.replace(beside, self.folder / name)
         return scores
-
-
-_peak = [0]
-
-
-def resident_peak() -> int:
-    """The most bytes of memory this process has held so far."""
-    # Not getrusage: its figure starts with what the parent held before exec.
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
-    # The kernel counts by processor, and its figure may fall by some pages.
-    _peak[0] = max(_peak[0], 1024 * int(line.split()[1]))
-    return _peak[0]
 
 
 def _device_peak() -> int | None:

@@ -32,7 +32,7 @@ from screen.illumination import Gain, gains_of
 from screen.inputs import forget_changed
 from screen.ledger import Ledger
 from screen.lock import held
-from screen.memory_check import check_worker_memory
+from screen.memory_check import check_worker_memory, room_bytes, worker_bytes
 from screen.models import Model, load_model
 from screen.nonfinite import NonfiniteGuard
 from screen.paths import run_dir
@@ -129,11 +129,12 @@ def score_campaign(
             spent = TimeSpent(settings)
             tally = _score_plates(scoring, source, spent)
             inputs = {"campaign": str(campaign.root), "model": str(model.folder)}
-            facts = {**facts, "time": spent.facts()}
+            facts = {**facts, "time": spent.facts(), "memory": spent.memory()}
             record_outputs(run, "score", settings, inputs=inputs, facts=facts)
             outcome = _outcome(scoring, tally, changed)
             code = int(outcome.code)
-            Events(run).write("score_ended", code=code, **facts["time"])
+            memory = facts["memory"]
+            Events(run).write("score_ended", code=code, memory=memory, **facts["time"])
     return replace(outcome, message=spent.added_to(outcome.message, facts["time"]))
 
 
@@ -153,7 +154,7 @@ def _score_plates(
     events.write("score_started", wells=total, blocks=len(blocks), plates=n_wells)
     guard, estimate = _guard(scoring, expected), Estimate(total)
     if blocks:
-        print(f"{total} wells in {len(blocks)} tasks", file=sys.stderr, flush=True)
+        print(spent.first_word(total, len(blocks)), file=sys.stderr, flush=True)
         counts = {plate: len(wells) for plate, wells in left.items() if wells}
         with bars("scoring", counts, "wells") as advance:
             for results in run_blocks(blocks, source, cluster_plan(scoring.settings)):
@@ -195,9 +196,8 @@ def _close(
 
 def cluster_plan(settings: ScoreVerb) -> ClusterPlan:
     c = settings.cluster
-    return ClusterPlan(
-        c.kind, c.threads, c.workers, c.address, c.blocks_in_flight, c.patience_s
-    )
+    where = (c.kind, c.threads, c.workers, c.address)
+    return ClusterPlan(*where, c.blocks_in_flight, c.patience_s, worker_bytes(c))
 
 
 def wells_left(scoring: Scoring, plate: Plate) -> list[str]:
@@ -231,6 +231,7 @@ def blocks_of(
             illumination=scoring.gains[plate.plate],
             centres=scoring.centres[plate.plate],
             held=held,
+            room=room_bytes(scoring.settings.cluster),
         )
 
 

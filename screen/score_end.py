@@ -8,15 +8,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from plates.problems import Problem
 from screen.blocks import WellDone
-from screen.errors import code_of
+from screen.codes import CODES
+from screen.errors import code_of, rendered
 from screen.events import Events
+from screen.memory_check import MB, worker_bytes
 from screen.settings import ScoreVerb
 from screen.stages import summed, told
 
 
 class TimeSpent:
-    """The time of one session: on the clock, and by stage in all threads."""
+    """The time of one session: on the clock, and by stage in all threads; and the
+    memory of its workers beside what was promised for them."""
 
     def __init__(self, settings: ScoreVerb) -> None:
         """Start the clock."""
@@ -27,11 +31,21 @@ class TimeSpent:
         self._began = time.monotonic()
         self._stages = summed(())
         self._wells = self._compilations = 0
+        self._promised, self._peak = worker_bytes(c), 0
+
+    def first_word(self, n_wells: int, n_tasks: int) -> str:
+        """What there is to do, and the memory that is promised for it, if any is."""
+        text = f"{n_wells} wells in {n_tasks} tasks"
+        if self._promised is None:
+            return text
+        return f"{text}, promised {self._promised / MB:,.0f} MB a worker"
 
     def add(self, results: Sequence[WellDone]) -> None:
         """Count the wells that a task has scored."""
-        scored = [done.seconds for done in results if done.seconds]
-        self._stages = summed((self._stages, *scored))
+        # What the client itself commits tells of its own memory, not of a worker's.
+        scored = [done for done in results if done.seconds]
+        self._peak = max([self._peak, *(done.peak_bytes for done in scored)])
+        self._stages = summed((self._stages, *(done.seconds for done in scored)))
         self._wells += len(scored)
         self._compilations += sum(done.compilations for done in results)
 
@@ -45,13 +59,27 @@ class TimeSpent:
             "compilations": self._compilations,
         }
 
+    def memory(self) -> dict[str, int | None]:
+        """``promised_bytes`` of each worker, None where nothing is, and ``peak_bytes``,
+        the most that one of them held as a well ended."""
+        return {"promised_bytes": self._promised, "peak_bytes": self._peak}
+
+    def _broken(self) -> str | None:
+        """Where a worker held more than was promised, that it did."""
+        if self._promised is None or self._peak <= self._promised:
+            return None
+        code = CODES["MEMORY_PROMISE"]
+        found = f"{self._peak / MB:,.0f} MB, promised {self._promised / MB:,.0f}"
+        what = Problem("MEMORY_PROMISE", "worker", found, code.meaning, code.remedy)
+        return rendered([what])
+
     def added_to(self, message: str, facts: Mapping[str, Any]) -> str:
         """The message, a line of its own on where the time of ``facts`` went, and one
         on how often was compiled."""
         line = told(facts["stages"], facts["seconds"], self._threads)
         n = facts["compilations"]
         compiled = f"{n} compilations, each worker its own" if n else ""
-        return "\n".join(filter(None, [message, line, compiled]))
+        return "\n".join(filter(None, [message, self._broken(), line, compiled]))
 
 
 @contextmanager

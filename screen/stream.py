@@ -22,6 +22,7 @@ from screen.watchdog import Watchdog
 from screen.workers import Handle, WorkerDied, Workers
 
 MAX_HANGS = 3
+MAX_OOM = 12
 
 
 class Stream:
@@ -36,7 +37,7 @@ class Stream:
         self._waiting, self._alone = deque(blocks), deque[Block]()
         self._running: dict[Handle, Block] = {}
         self._workers, self._window, self._watch = workers, window, watch
-        self._hangs, self._n_full = 0, 0
+        self._hangs, self._n_full, self._n_oom = 0, 0, 0
         self._has_commits = self._wants_restart = False
 
     def run(self) -> Iterator[list[WellDone]]:
@@ -90,6 +91,10 @@ class Stream:
 
     def _died(self, block: Block, code: str, **facts: object) -> list[WellDone]:
         again, done = after_death(block, code, reason=code, **facts)
+        self._has_commits |= any(one.status != "QUARANTINED" for one in done)
+        self._n_oom += code == "HOST_OOM"
+        if self._n_oom >= MAX_OOM and not self._has_commits:
+            raise _no_memory(self._n_oom)
         self._alone.extend(again)
         self._watch.restart()
         return done
@@ -144,3 +149,11 @@ def hung(stacks: Path, waited: int) -> Refusal:
     code = CODES["WORKERS_HUNG"]
     found = f"no well in {waited} s, {MAX_HANGS} times in a row; stacks: {stacks}"
     return refusal("WORKERS_HUNG", "cluster", found, code.meaning, code.remedy)
+
+
+def _no_memory(n_deaths: int) -> Refusal:
+    """No well is to blame where none fits; a few that do not are set aside."""
+    code = CODES["MEMORY_FULL"]
+    found = f"{n_deaths} workers ended for their memory before any well was scored"
+    remedy = f"raise cluster.memory_mb, {code.remedy}"
+    return refusal("MEMORY_FULL", "workers", found, code.meaning, remedy)

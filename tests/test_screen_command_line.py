@@ -187,6 +187,7 @@ def test_the_composed_settings_are_kept_for_the_owner_only(
             "m:3: Q25",
         ),
         (OSError(28, "No space left on device", "hits"), 5, "DISK_FULL hits"),
+        (OSError(27, "File too large", "events.jsonl"), 5, "FILE_LIMIT events.jsonl"),
         (MemoryError(), 5, "MEMORY_FULL"),
         (
             PermissionError(13, "Permission denied", "runs"),

@@ -16,8 +16,9 @@ from screen import plan
 from screen.blocks import Block, WellTask
 from screen.compose import settings_of
 from screen.forecast import PlateWork, forecast
+from screen.memory_check import resident_peak
 from screen.models import save_model
-from screen.plan_probe import FileSize, Probe, chosen, probe, resident_peak
+from screen.plan_probe import FileSize, Probe, chosen, probe
 from screen.score import Scoring, wells_left
 from screen.settings import PlanVerb
 from tests import tiny_screen
