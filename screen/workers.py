@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ScorerSource = Callable[[], FieldScorer]
 Handle = Any
 _ANSWER_S = 20
-_RESTART_S = 60
+_RESTART_S = 180  # a laden machine takes its time to load JAX anew
 _MEMORY_EVENT = "worker-restart-memory"
 
 
