@@ -1,4 +1,4 @@
-"""Peak memory of score with its default settings, for 1, 4 and 16 plates.
+"""Peak memory of score with its default settings, and its cost a cell, for 1, 4 and 16 plates.
 
 Usage: python bench/bench_memory.py [--quick] [--plates 1,4,16] [--repeats 3]. A campaign
 of small fields is simulated and a model trained as briefly as can be; then `score` runs
@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.machine import ROOT, facts
 from bench.memory import Tree, watched
+from bench.steady import pace_of
 from plates.campaign import Campaign, PlateEntry, write_campaign
 from screen import simulate, train
 from screen.compose import settings_of
@@ -68,7 +69,8 @@ def part_of(campaign: Campaign, root: Path, n_plates: int) -> Path:
 
 
 def scored(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
-    """One run of score by command: its peak in MB, also by process, and its seconds."""
+    """One run of score by command: its peak in MB, also by process, its seconds, and its
+    milliseconds a cell once warm."""
     places = [f"campaign={campaign}", f"model={model}", f"runs={runs}"]
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as log:
@@ -89,7 +91,13 @@ def scored(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
     seconds = time.perf_counter() - begun
     each = sorted((round(n / MB) for n in peak.each.values()), reverse=True)
     peak_mb = peak.together / MB
-    return {"peak_mb": peak_mb, "by_process_mb": each, "seconds": seconds}
+    pace = pace_of(next(path.parent for path in runs.glob("*/events.jsonl")))
+    return {
+        "peak_mb": peak_mb,
+        "by_process_mb": each,
+        "seconds": seconds,
+        "ms_per_cell": pace.ms_per_cell,
+    }
 
 
 def measure(root: Path, counts: list[int], repeats: int) -> dict[str, Any]:
@@ -101,9 +109,12 @@ def measure(root: Path, counts: list[int], repeats: int) -> dict[str, Any]:
         for n, part in parts.items():
             looks[n].append(scored(part, model, root / f"runs-{turn}-{n}"))
     median = {n: statistics.median(x["peak_mb"] for x in looks[n]) for n in counts}
+    cost = {n: statistics.median(x["ms_per_cell"] for x in looks[n]) for n in counts}
     return {
         "peak_mb": {str(n): round(mb) for n, mb in median.items()},
         "spread": round(max(median.values()) / min(median.values()) - 1, 4),
+        "ms_per_cell": {str(n): round(ms, 4) for n, ms in cost.items()},
+        "cost_spread": round(max(cost.values()) / min(cost.values()) - 1, 4),
         "looks": {
             str(n): [[round(x["peak_mb"]), round(x["seconds"], 1)] for x in some]
             for n, some in looks.items()
