@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,11 @@ from kernels.networks import GraphDef, Params
 from kernels.preprocessing import Preprocessing, prepared
 from kernels.shapes import Crops, Image
 
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""What a network computes in: whole numbers of 24 bits, products of 11 (matrix units of
+GPUs; a CPU multiplies whole), or all of it in 8."""
+PRODUCTS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
+"""Each precision as JAX names that of matrix products."""
 MOST_CONSTANTS = 10_000_000
 """Weights up to which they are constants of the compiled code, in all networks of a call."""
 
@@ -45,6 +50,7 @@ def make_scorer(
     minibatch: int = 64,
     window: bool = False,
     preprocessing: Preprocessing | None = None,
+    precision: Precision = "float32",
 ) -> Scorer:
     """A jitted function (image, centres, valid) -> ScoredBatch of one fixed shape.
 
@@ -54,7 +60,8 @@ def make_scorer(
     another row, and the shape never changes, so a cell's numbers do not depend on
     its neighbours, to the last bit. ``window`` shows the networks each crop through
     a soft round window, then ``preprocessing`` is what their weights expect; profiles
-    are of whole crops. Raises ValueError without networks.
+    are of whole crops, and always float32; ``precision`` is the networks'. Raises
+    ValueError without networks.
     """
     if not networks:
         raise ValueError("a scorer needs at least one network")
@@ -75,7 +82,7 @@ def make_scorer(
         seen = windowed(crops) if window else crops
         seen = seen if preprocessing is None else prepared(seen, preprocessing)
         pairs = list(zip(graphdefs, states, strict=True))
-        probability, embedding = score_crops(pairs, seen)
+        probability, embedding = score_crops(pairs, seen, precision=precision)
         return ScoredBatch(
             jnp.where(valid[None, :], probability, 0.0),
             jnp.where(valid[None, :, None], embedding, 0.0),
@@ -89,14 +96,24 @@ def make_scorer(
 
 
 def score_crops(
-    networks: Sequence[tuple[GraphDef, Params]], crops: Crops
+    networks: Sequence[tuple[GraphDef, Params]],
+    crops: Crops,
+    *,
+    precision: Precision = "float32",
 ) -> tuple[Float32[Array, "k b"], Float32[Array, "k b e"]]:
     """Probability of class 1 (senescent) and embedding of each crop by each network."""
-    models = [nnx.merge(graphdef, state) for graphdef, state in networks]
-    embeddings = [model.embed(crops) for model in models]
-    logits = [
-        model.head(embedding)
-        for model, embedding in zip(models, embeddings, strict=True)
-    ]
+    states, seen = [state for _, state in networks], crops
+    if precision == "bfloat16":
+        seen, states = jax.tree.map(lambda x: x.astype(jnp.bfloat16), (crops, states))
+    with jax.default_matmul_precision(PRODUCTS[precision]):
+        models = [
+            nnx.merge(graphdef, state)
+            for (graphdef, _), state in zip(networks, states, strict=True)
+        ]
+        embeddings = [model.embed(seen) for model in models]
+        logits = [
+            model.head(embedding).astype(jnp.float32)
+            for model, embedding in zip(models, embeddings, strict=True)
+        ]
     probability = jnp.stack([jax.nn.softmax(one)[:, 1] for one in logits])
-    return probability, jnp.stack(embeddings)
+    return probability, jnp.stack(embeddings).astype(jnp.float32)

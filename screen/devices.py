@@ -82,5 +82,5 @@ def _n_cores() -> int:
 def precision_note(precision: str, device: Device) -> str | None:
     """What to say of bfloat16 on a device that only imitates it; None: nothing to say."""
     if precision == "bfloat16" and device.platform == "cpu":
-        return "fit.precision=bfloat16 is slower than float32 on a CPU"
+        return "bfloat16 is slower than float32 on a CPU"
     return None

@@ -22,7 +22,7 @@ from screen.provenance import write_json
 from screen.settings import ScoreVerb
 
 # Raised by hand whenever the same pixels, model and settings give other numbers.
-SCORE_VERSION = 2
+SCORE_VERSION = 3
 LIBRARIES = ("jax", "jaxlib", "zarr", "numcodecs")
 FILE = "fingerprint.json"
 
@@ -42,6 +42,7 @@ def score_fingerprint(
         "score_version": SCORE_VERSION,
         "model": model.sha256,
         "minibatch": settings.minibatch,
+        "precision": settings.precision,
         "min_fields_share": settings.min_fields_share,
         "versions": {name: version(name) for name in LIBRARIES},
         "device": device_kind(),

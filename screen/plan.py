@@ -68,11 +68,9 @@ def works_of(scoring: Scoring) -> list[PlateWork]:
 
 def measured(scoring: Scoring) -> Probe | None:
     """The probe of a run with its own model (see `plan_probe.probe`)."""
-    from screen.scoring import ModelScorer
+    from screen.scoring import scorer_of
 
-    model, settings = scoring.model, scoring.settings
-    folder = str(model.folder.resolve())
-    source = ModelScorer(folder, model.sha256, settings.minibatch, settings.device)
+    source = scorer_of(scoring.model, scoring.settings)
     left = {plate.plate: wells_left(scoring, plate) for plate in scoring.plates}
     return probe(scoring, left, source)
 

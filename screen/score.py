@@ -19,7 +19,7 @@ from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, run_blocks
 from screen.codes import CODES, ExitCode
 from screen.deaths import unscored
-from screen.devices import Device, device_for
+from screen.devices import Device, device_for, precision_note
 from screen.doubles import CODE as DOUBLED
 from screen.errors import Outcome, rendered
 from screen.estimate import Estimate
@@ -72,7 +72,7 @@ def run(settings: ScoreVerb) -> Outcome:
     Raises Refusal or InputError before any compute when the inputs do not fit.
     """
     from screen.model_networks import check_networks
-    from screen.scoring import ModelScorer
+    from screen.scoring import scorer_of
 
     campaign = Campaign.open(Path(settings.campaign))
     model = load_model(Path(settings.model))
@@ -80,19 +80,19 @@ def run(settings: ScoreVerb) -> Outcome:
     check_roots([entry.path for entry in campaign.plates], may_be_away=True)
     plates = tuple(open_plate(entry.path) for entry in campaign.plates)
     check_inputs(model.spec, plates, allow_pixel_size=settings.allow_pixel_size)
-    device = announced(settings.device)
-    folder = str(model.folder.resolve())
-    source = ModelScorer(folder, model.sha256, settings.minibatch, settings.device)
+    device = announced(settings.device, settings.precision)
+    source = scorer_of(model, settings)
     outcome = score_campaign(settings, campaign, plates, model, source)
     return replace(outcome, message=f"{outcome.message}\non {device}")
 
 
-def announced(kind: str) -> Device:
+def announced(kind: str, precision: str = "float32") -> Device:
     """The device that scores, said before the night begins, with who else is on it."""
     os.environ.update(NO_PREALLOCATION)
     device = device_for(kind)
     busy = busy_gpus() if device.platform == "gpu" else []
-    print("\n".join([f"scoring on {device}", *map(str, busy)]), file=sys.stderr)
+    told = [f"scoring on {device}", precision_note(precision, device), *map(str, busy)]
+    print("\n".join(filter(None, told)), file=sys.stderr)
     return device
 
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from kernels.centres import Finder, FinderSpec
     from kernels.intensity import IntensitySpec
     from kernels.preprocessing import Preprocessing
-    from kernels.scorer import Scorer
+    from kernels.scorer import Precision, Scorer
     from kernels.shapes import FoundField, Image
+    from screen.settings import ScoreVerb
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,23 @@ class ModelScorer:
     sha256: str
     minibatch: int
     device: str = "auto"
+    precision: Precision = "float32"
 
     def __call__(self) -> JaxScorer:
         """The scorer; raises InputError when the folder holds another model by now."""
         scorer: JaxScorer = _scorers(self, lambda: _load(self))
         return scorer
+
+
+def scorer_of(model: Model, settings: ScoreVerb) -> ModelScorer:
+    """The scorer of a model under the settings of a run."""
+    return ModelScorer(
+        str(model.folder.resolve()),
+        model.sha256,
+        settings.minibatch,
+        settings.device,
+        settings.precision,  # type: ignore[arg-type]
+    )
 
 
 _scorers = Once()
@@ -67,7 +80,7 @@ def _load(source: ModelScorer) -> JaxScorer:
             "put the old model back, then run the same command again",
         )
         raise InputError(problem)
-    return JaxScorer(model, source.minibatch)
+    return JaxScorer(model, source.minibatch, source.precision)
 
 
 class JaxScorer:
@@ -77,10 +90,13 @@ class JaxScorer:
     set of networks; a micro-batch never crosses a field.
     """
 
-    def __init__(self, model: Model, minibatch: int) -> None:
+    def __init__(
+        self, model: Model, minibatch: int, precision: Precision = "float32"
+    ) -> None:
         """Keep the model; nothing is compiled before the first field."""
         self.model = model
         self.minibatch = minibatch
+        self.precision: Precision = precision
         self.channels = model.spec.channels
         self.threshold = model.spec.threshold
         self._compiled = Once()
@@ -152,6 +168,7 @@ class JaxScorer:
             minibatch=minibatch,
             window=self.model.spec.window,
             preprocessing=preprocessing_of(self.model.spec),
+            precision=self.precision,
         )
         none = np.zeros((minibatch, 2), np.float32), np.zeros(minibatch, bool)
         jax.device_get(score(image, *jax.device_put(none)))  # waits: it may not fit

@@ -128,6 +128,11 @@ class ScoreVerb:
     minibatch: int = key(
         64, "cells in one call of the network", "cells", low=1, high=4096
     )
+    precision: str = key(
+        "float32",
+        "what networks compute in; tf32 and bfloat16 are for GPUs",
+        choices=("float32", "tf32", "bfloat16"),
+    )
     min_fields_share: float = key(
         0.666, "least share of good fields for a score", "share", low=0, high=1
     )

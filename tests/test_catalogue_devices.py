@@ -420,8 +420,9 @@ def test_F16_other_settings_of_the_score_are_refused_and_those_of_the_call_not(
     night: Night, whole: dict[str, bytes]
 ) -> None:
     told(night.score(), 0)
-    ended = night.score("min_fields_share=0.5", "minibatch=32")
-    found = ("min_fields_share: 0.666 -> 0.5", "minibatch: 64 -> 32")
+    ended = night.score("min_fields_share=0.5", "minibatch=32", "precision=tf32")
+    found = ["min_fields_share: 0.666 -> 0.5", "minibatch: 64 -> 32"]
+    found += ["precision: float32 -> tf32"]
     told(ended, 3, "SCORE_FINGERPRINT", *found, "ledger.new_run=true")
     assert table_bytes(night.run) == whole
     words = [f"campaign={night.campaign.root}", f"runs={night.runs}"]

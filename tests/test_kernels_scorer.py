@@ -12,8 +12,9 @@ import kernels.scorer
 from kernels.centres import FinderSpec, make_finder
 from kernels.intensity import IntensitySpec
 from kernels.networks import NETWORKS, build
+from kernels.networks.folding import fold_norms
 from kernels.preprocessing import TORCH, prepared
-from kernels.scorer import make_scorer, score_crops
+from kernels.scorer import PRODUCTS, make_scorer, score_crops
 
 IMAGE = jax.random.uniform(jax.random.key(5), (64, 64, 3), jnp.float32)
 CENTRES = jnp.asarray(
@@ -109,3 +110,53 @@ def test_every_finder_lowers_for_every_platform(
     )
     assert exported.platforms == EVERYWHERE
     assert "callback" not in exported.mlir_module()
+
+
+def with_statistics(module: Any, seed: int) -> Any:
+    """The network with running means and variances as a teaching would leave them."""
+    state = nnx.state(module, nnx.BatchStat)
+    leaves, tree = jax.tree.flatten(state)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    drawn = [
+        jax.random.uniform(k, leaf.shape, leaf.dtype, 0.5, 1.5)
+        for k, leaf in zip(keys, leaves, strict=True)
+    ]
+    nnx.update(module, jax.tree.unflatten(tree, drawn))
+    module.eval()
+    return module
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "compact"])
+def test_folded_norms_leave_the_scores_as_they_are(name: str) -> None:
+    module = build(name, 2, 32, key=jax.random.key(3), width=0.125)
+    module = with_statistics(module, 4)
+    crops = jax.random.normal(jax.random.key(6), (3, 32, 32, 2), jnp.float32)
+    before = score_crops([nnx.split(module)], crops)
+    fold_norms(module)
+    fold_norms(module)  # once folded, a second time changes nothing
+    assert not jax.tree.leaves(nnx.state(module, nnx.BatchStat))
+    for told, expected in zip(
+        score_crops([nnx.split(module)], crops), before, strict=True
+    ):
+        np.testing.assert_allclose(told, expected, rtol=2e-4, atol=2e-5)
+
+
+def test_a_network_may_compute_in_fewer_digits() -> None:
+    """A CPU multiplies whole, whatever matrix units would do; bfloat16 keeps 8 bits."""
+    found = {
+        name: make_scorer(
+            [network(1)],
+            crop_px=16,
+            bin=1,
+            minibatch=4,
+            precision=name,  # type: ignore[arg-type]
+        )(IMAGE, CENTRES, VALID)
+        for name in PRODUCTS
+    }
+    whole = found["float32"]
+    np.testing.assert_array_equal(found["tf32"].probability, whole.probability)
+    far = np.abs(found["bfloat16"].probability - whole.probability).max()
+    assert 1e-6 < far < 0.03
+    for one in found.values():
+        np.testing.assert_array_equal(one.profile, whole.profile)
+        assert one.probability.dtype == one.embedding.dtype == jnp.float32

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -31,7 +32,7 @@ class ConvNorm(nnx.Module):
         shape = (side, side, n_in, n_out)
         self.kernel = nnx.Param(start(rngs.params(), shape))
         # float32 throughout: a variance of bfloat16 numbers has two digits.
-        self.norm = nnx.BatchNorm(
+        self.norm: nnx.BatchNorm | None = nnx.BatchNorm(
             n_out,
             use_running_average=True,
             momentum=0.9,
@@ -39,13 +40,34 @@ class ConvNorm(nnx.Module):
             dtype=jnp.float32,
             rngs=rngs,
         )
+        self.bias: nnx.Param[jax.Array] | None = None
         self.stride = stride
+
+    def fold(self) -> None:
+        """Take what the norm does with its running statistics into the filters and a
+        bias (Jacob et al., CVPR 2018, section 3.2): the same numbers but for rounding,
+        and nothing is left to learn by."""
+        norm = self.norm
+        if norm is None:
+            return
+        assert norm.scale is not None
+        assert norm.bias is not None
+        # In numpy: each operation of JAX would be compiled anew for every shape.
+        spread = np.sqrt(np.asarray(norm.var[...]) + np.float32(norm.epsilon))
+        scale = np.asarray(norm.scale[...]) / spread
+        shift = np.asarray(norm.bias[...]) - np.asarray(norm.mean[...]) * scale
+        self.kernel[...] = jax.device_put(np.asarray(self.kernel[...]) * scale)
+        self.bias = nnx.data(nnx.Param(jax.device_put(shift)))
+        self.norm = None
 
     def __call__(self, x: Map) -> Float[Array, "b u v d"]:
         """Output side = input side / stride, rounded up."""
         kernel = self.kernel[...].astype(x.dtype)
         padding = self.kernel.shape[0] // 2
         y = convolve(x, kernel, stride=self.stride, padding=padding)
+        if self.bias is not None:
+            return y + self.bias[...].astype(x.dtype)
+        assert self.norm is not None
         found: jax.Array = self.norm(y)
         return found.astype(x.dtype)
 
