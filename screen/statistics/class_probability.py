@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from screen.statistics.decision import Curve, distances
+from screen.statistics.decision import Curve, distances, joined
 from screen.statistics.robust import Floats
 
 INACTIVE = "inactive"
@@ -31,21 +31,14 @@ def log_likelihoods(
     origin = Curve(np.zeros((1, 2)), np.zeros((1, 2)))
     odd = Curve(np.zeros((1, 2)), ODD_SD * spread[None])
     every = {**curves, INACTIVE: origin, OTHER: odd}
-    return {
-        name: sum(
-            _log_mean_likelihood(curve, y, s, tolerance)
-            for y, s in zip(found, covariances, strict=True)
-        )
-        for name, curve in every.items()
-    }
-
-
-def _log_mean_likelihood(
-    curve: Curve, found: Floats, covariance: Floats, tolerance: Floats
-) -> float:
-    distance, determinant = distances(curve, found, covariance, tolerance)
+    curve, starts = joined(every.values())
+    distance, determinant = distances(curve, found, covariances, tolerance)
     log = -0.5 * (distance + np.log(determinant)) - np.log(2 * np.pi)
-    return float(np.logaddexp.reduce(log) - np.log(log.size))
+    sizes = np.diff(starts, append=log.shape[1])
+    mean = np.logaddexp.reduceat(log, starts, axis=1) - np.log(sizes)
+    return {
+        name: sum(column) for name, column in zip(every, mean.T.tolist(), strict=True)
+    }
 
 
 def probabilities(

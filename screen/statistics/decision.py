@@ -5,9 +5,11 @@ leaves N_sen and N_non (in cells of the vehicle) has r = N_sen + N_non, f = N_se
 and rescue = (f0 - f) / (f0 - fh).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from screen.statistics.robust import Floats
@@ -93,33 +95,47 @@ def class_curves(shares: Shares) -> dict[str, Curve]:
     }
 
 
+def joined(curves: Iterable[Curve]) -> tuple[Curve, npt.NDArray[np.intp]]:
+    """Curves end to end as one, and where each of them begins."""
+    each = list(curves)
+    starts = np.cumsum([0, *(len(curve.points) for curve in each[:-1])])
+    points = np.concatenate([curve.points for curve in each])
+    return Curve(points, np.concatenate([c.tolerance for c in each])), starts
+
+
 def distances(
-    curve: Curve, found: Floats, covariance: Floats, tolerance: Floats
+    curve: Curve, found: Floats, covariances: Floats, tolerance: Floats
 ) -> tuple[Floats, Floats]:
-    """Mahalanobis' squared distance of one dose `found` [2] from every point of a curve,
-    and the determinant of its covariance [2 2] with the tolerances there [point]."""
+    """Mahalanobis' squared distance [dose point] of doses `found` [dose 2] from the points
+    of a curve, and the determinant of their covariances [dose 2 2] with the tolerances
+    there."""
     extra = tolerance**2 + curve.tolerance**2
-    a = covariance[0, 0] + extra[:, 0]
-    b = covariance[1, 1] + extra[:, 1]
-    c = covariance[0, 1]
+    a = covariances[:, 0, 0, None] + extra[:, 0]
+    b = covariances[:, 1, 1, None] + extra[:, 1]
+    c = covariances[:, 0, 1, None]
     determinant = a * b - c * c
-    x, y = (found - curve.points).T
+    x, y = (found[:, i, None] - curve.points[:, i] for i in (0, 1))
     return (b * x * x - 2 * c * x * y + a * y * y) / determinant, determinant
 
 
-def curve_cost(
-    curve: Curve, found: Floats, covariance: Floats, tolerance: Floats
-) -> float:
-    """Least -2 log likelihood of one dose `found` [2] along a curve, but for what all classes share.
+def curve_costs(
+    curves: Iterable[Curve], found: Floats, covariances: Floats, tolerance: Floats
+) -> list[float]:
+    """Least -2 log likelihood of doses `found` [dose 2] along each curve, summed over
+    them, but for what all classes share.
 
-    `covariance` [2 2] is the dose's error, `tolerance` [2] the sd that no class explains.
+    `covariances` [dose 2 2] are the doses' errors, `tolerance` [2] the sd that no class
+    explains.
     """
-    distance, determinant = distances(curve, found, covariance, tolerance)
-    c = covariance[0, 1]
-    plain = (covariance[0, 0] + tolerance[0] ** 2) * (
-        covariance[1, 1] + tolerance[1] ** 2
+    every, starts = joined(curves)
+    distance, determinant = distances(every, found, covariances, tolerance)
+    c = covariances[:, 0, 1]
+    plain = (covariances[:, 0, 0] + tolerance[0] ** 2) * (
+        covariances[:, 1, 1] + tolerance[1] ** 2
     ) - c * c
-    return float((distance + np.log(determinant / plain)).min())
+    cost = distance + np.log(determinant / plain[:, None])
+    least = np.minimum.reduceat(cost, starts, axis=1)
+    return [sum(column) for column in least.T.tolist()]
 
 
 @dataclass(frozen=True)
@@ -138,15 +154,12 @@ def nearest_class(
     curves: dict[str, Curve], found: Floats, covariances: Floats, tolerance: Floats
 ) -> Verdict:
     """The class whose curve explains all doses best; found [dose 2], covariances [dose 2 2]."""
-    costs = {
-        name: sum(
-            curve_cost(curve, y, s, tolerance)
-            for y, s in zip(found, covariances, strict=True)
-        )
-        for name, curve in curves.items()
-    }
-    ranked = sorted(costs, key=lambda name: (costs[name], name))
     origin = Curve(np.zeros((1, 2)), np.zeros((1, 2)))
+    *known, inactive = curve_costs(
+        [*curves.values(), origin], found, covariances, tolerance
+    )
+    costs = dict(zip(curves, known, strict=True))
+    ranked = sorted(costs, key=lambda name: (costs[name], name))
     best = costs[ranked[0]]
     return Verdict(
         nearest=ranked[0],
@@ -155,10 +168,7 @@ def nearest_class(
         cost=best,
         # A curve with one free strength a dose leaves one degree of freedom a dose.
         misfit_p=float(special.chdtrc(len(found), max(best, 0.0))),
-        inactive_cost=sum(
-            curve_cost(origin, y, s, tolerance)
-            for y, s in zip(found, covariances, strict=True)
-        ),
+        inactive_cost=inactive,
     )
 
 
