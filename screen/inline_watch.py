@@ -20,6 +20,8 @@ from screen.watchdog import Watchdog, is_committed
 from screen.workers import write_stacks
 
 GRACE_S = 10.0
+STOP = signal.SIGUSR1
+"""Not that of Ctrl-C, which a run in the background of a script ignores."""
 
 
 class InlineWatch:
@@ -27,7 +29,7 @@ class InlineWatch:
     keeps the stacks and says which well, and which field is being read; at the third
     time in a row, or when the plate's folder gives no answer, it stops the run.
 
-    The main thread is stopped by the signal of Ctrl-C, which ends a read that waits;
+    The main thread is stopped by a signal that acts as Ctrl-C and ends a read that waits;
     where that does not help within ``grace_s``, the process ends with the exit code of
     the refusal. What another thread scores cannot be stopped, and is only told of.
     """
@@ -40,11 +42,18 @@ class InlineWatch:
         self._block: Block | None = None
         self._refusal: Refusal | None = None
         self._hangs, self._stuck = 0, ""
+        self._before = signal.signal(STOP, self._interrupt) if self._is_main else None
         threading.Thread(target=self._look, daemon=True).start()
 
     def close(self) -> None:
         """Look no more."""
         self._over.set()
+        if self._is_main:
+            signal.signal(STOP, self._before)
+
+    def _interrupt(self, *_: object) -> None:
+        if self._refusal is not None:
+            raise KeyboardInterrupt
 
     @contextmanager
     def over(self, block: Block) -> Iterator[None]:
@@ -107,7 +116,7 @@ class InlineWatch:
             if self._block is not block:
                 return
             self._refusal = refusal
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, STOP)
         if self._over.wait(self._grace_s):
             return
         print(rendered(refusal.problems), file=sys.stderr, flush=True)
