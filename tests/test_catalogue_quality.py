@@ -275,6 +275,7 @@ def real_score(
         sha256: str
         minibatch: int
         device: str
+        precision: str
 
         def __call__(self) -> NumpyScorer:
             return NumpyScorer()
