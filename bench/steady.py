@@ -21,18 +21,25 @@ class Pace:
 
 
 def pace_of(run: Path) -> Pace:
-    """The pace after the first WARM_SHARE of the commits; the first in Unix seconds."""
-    commits = list(committed(run))
-    warm = int(len(commits) * WARM_SHARE)
-    seconds = commits[-1][0] - commits[warm][0]
-    n_cells = sum(n for _, n in commits[warm + 1 :])
-    n_wells = len(commits) - warm - 1
-    return Pace(seconds * 1e3 / n_cells, n_wells / seconds, commits[0][0])
+    """The pace after the first WARM_SHARE of the commits of each plate, whose network may
+    be compiled for it alone; the first commit in Unix seconds."""
+    plates: dict[str, list[tuple[float, int]]] = {}
+    for plate, at, n_cells in committed(run):
+        plates.setdefault(plate, []).append((at, n_cells))
+    seconds, n_wells, n_cells = 0.0, 0, 0
+    for commits in plates.values():
+        warm = int(len(commits) * WARM_SHARE)
+        seconds += commits[-1][0] - commits[warm][0]
+        n_wells += len(commits) - warm - 1
+        n_cells += sum(n for _, n in commits[warm + 1 :])
+    first = min(commits[0][0] for commits in plates.values())
+    return Pace(seconds * 1e3 / n_cells, n_wells / seconds, first)
 
 
-def committed(run: Path) -> Iterator[tuple[float, int]]:
-    """Time (Unix seconds) and cells of every commit, in order."""
+def committed(run: Path) -> Iterator[tuple[str, float, int]]:
+    """Plate, time (Unix seconds) and cells of every commit, in order."""
     for line in (run / "events.jsonl").read_text().splitlines():
         event = json.loads(line)
         if event["event"] == "well_committed":
-            yield datetime.fromisoformat(event["time"]).timestamp(), event["n_cells"]
+            at = datetime.fromisoformat(event["time"]).timestamp()
+            yield event["plate"], at, event["n_cells"]
