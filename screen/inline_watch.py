@@ -52,8 +52,7 @@ class InlineWatch:
             signal.signal(STOP, self._before)
 
     def _interrupt(self, *_: object) -> None:
-        if self._refusal is not None:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
     @contextmanager
     def over(self, block: Block) -> Iterator[None]:

@@ -14,6 +14,7 @@ import pytest
 
 from plates.campaign import Campaign
 from screen.__main__ import main
+from screen.ledger import read_parquet, write_parquet
 from screen.lock import run_lock
 from screen.run_state import PlateState, Story, owner_of, story_of
 from screen.status import duration, pace_of
@@ -206,6 +207,17 @@ def test_a_damaged_table_is_named_and_the_rest_told(
     (problem,) = found["problems"]
     assert (problem["code"], problem["where"]) == ("OUTPUT_CHANGED", str(path))
     assert [p["done"] for p in found["plates"]] == [0, 6]
+
+
+def test_a_table_that_names_no_status_is_damaged(runs: Path, capsys: CAPTURE) -> None:
+    path = runs / "tiny" / "ledger" / "P01.parquet"
+    table = read_parquet(path)
+    headers = [h.replace('"status"', '"state"') for h in table["header"].to_pylist()]
+    at = table.column_names.index("header")
+    write_parquet(table.set_column(at, "header", [headers]), path)
+    (problem,) = asked(capsys, runs, code=7)["problems"]
+    assert (problem["code"], problem["where"]) == ("OUTPUT_CHANGED", str(path))
+    assert "must name the status of" in problem["found"]
 
 
 def test_damaged_events_are_counted(runs: Path, capsys: CAPTURE) -> None:
