@@ -25,7 +25,7 @@ import numpy as np
 import tifffile
 
 from bench.laps import Lap, lapped
-from bench.machine import facts
+from bench.machine import facts, rounded
 from bench.memory import watched
 from plates.ingest import IngestOptions, ingest_plate
 from plates.inventory import Stamp, checked
@@ -248,15 +248,6 @@ def measure(root: Path, *, is_quick: bool) -> dict[str, Any]:
             "workers": N_WORKERS,
         },
     }
-
-
-def rounded(value: Any) -> Any:
-    """Four digits are enough."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [rounded(v) for v in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def main(arguments: list[str]) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.machine import facts
+from bench.machine import facts, rounded
 from bench.steady import pace_of
 from bench.stream_parts import (
     PARTS,
@@ -200,15 +200,6 @@ def is_good(told: dict[str, Any]) -> bool:
     speedup = told["usual_recipe_speedup"]
     is_faster = speedup is None or speedup >= LEAST_SPEEDUP
     return below and is_faster and told["two_workers_of_one"] >= LEAST_OF_TWO
-
-
-def rounded(value: Any) -> Any:
-    """Four digits are enough."""
-    if isinstance(value, dict):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [rounded(v) for v in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ from kernels.preprocessing import Preprocessing, prepared
 from kernels.shapes import Crops, Image
 
 Precision = Literal["float32", "tf32", "bfloat16"]
-"""What a network computes in: whole numbers of 24 bits, products of 11 (matrix units of
-GPUs; a CPU multiplies whole), or all of it in 8."""
+"""What a network computes in: 24 bits of a number, 11 in products (matrix units of GPUs; a
+CPU takes all 24), or 8 throughout."""
 PRODUCTS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 """Each precision as JAX names that of matrix products."""
 MOST_CONSTANTS = 10_000_000
