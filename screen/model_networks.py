@@ -23,18 +23,17 @@ def check_networks(model: Model) -> None:
 def load_networks(
     model: Model,
 ) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
-    """Every network of a model, built and filled, its batch norms folded, ready to be
-    compiled."""
+    """Every network of a model, built and filled, folded, ready to be compiled."""
     from flax import nnx
 
-    from kernels.networks.folding import fold_norms
+    from kernels.networks.folding import fold
 
     loaded = {}
     for network in model.spec.networks:
         blank = nnx.eval_shape(lambda: _blank(model.spec))
         module = restore_network(blank, model.weights[network.name])
         module.eval()
-        fold_norms(module)
+        fold(module)
         loaded[network.name] = nnx.split(module)
     return loaded
 

@@ -13,7 +13,7 @@ import kernels.scorer
 from kernels.centres import FinderSpec, make_finder
 from kernels.intensity import IntensitySpec
 from kernels.networks import NETWORKS, build
-from kernels.networks.folding import fold_norms
+from kernels.networks.folding import fold
 from kernels.networks.resnet import BasicBlock, Bottleneck
 from kernels.preprocessing import TORCH, prepared
 from kernels.scorer import PRODUCTS, make_scorer, score_crops
@@ -139,8 +139,8 @@ def test_folded_norms_leave_the_numbers_as_they_are(block: Any) -> None:
         return made
 
     before = run(*nnx.split(module))
-    fold_norms(module)
-    fold_norms(module)  # once folded, a second time changes nothing
+    fold(module)
+    fold(module)  # once folded, a second time changes nothing
     assert not jax.tree.leaves(nnx.state(module, nnx.BatchStat))
     after = run(*nnx.split(module))
     assert float(jnp.abs(before).max()) > 0.1

@@ -128,6 +128,9 @@ def _products(stride: int, rim: Rim, x: jax.Array, kernel: jax.Array) -> jax.Arr
     padded = _padded(x, rim)
     if _is_winograd(stride, kernel, padded):
         return winograd.convolved(padded, kernel)
+    if stride > 1 and kernel.shape[0] > 1 and kernel.dtype == jnp.float32:
+        # Copies with steps in between cost as much as the product; the library's are free.
+        return _library(stride, rim, x, kernel)
     return columns.convolved(padded, kernel, stride)
 
 
