@@ -93,13 +93,19 @@ def search_bin(radius: float) -> int:
     return max(1, int(radius / 3.0))
 
 
-def find_cells(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
-    """Cells of one plane of full resolution; threshold in counts of binned pixels."""
+def find_cells(
+    plane: Plane, threshold: Scalar, spec: FinderSpec, binned: Plane | None = None
+) -> Blobs:
+    """Cells of one plane of full resolution; threshold in counts of binned pixels.
+
+    ``binned`` is the plane binned by ``spec.bin``, where it is there already.
+    """
     radius = spec.radius_px / spec.bin
     half = (spec.texture_px or 0.5 * spec.radius_px) / spec.bin
     rough = spec.polarity == "texture"
     factor = spec.bin * (max(1, int(half / 3.0)) if rough else search_bin(radius))
-    coarse = coarser(plane, factor)
+    is_there = binned is not None and factor == spec.bin
+    coarse = binned if is_there else coarser(plane, factor)
     near = max(1, round(half * spec.bin / factor)) if rough else 0
     found = find_blobs(
         roughness(coarse, near) if rough else coarse,
@@ -214,7 +220,8 @@ def _found(
     elif finder.kind == "tiles":
         found = find_tiles(binned[finder.channel], threshold, finder)
     else:
-        found = find_cells(planes[finder.channel], threshold, finder)
+        plane, coarse = (p[finder.channel] for p in (planes, binned))
+        found = find_cells(plane, threshold, finder, coarse)
     return FoundField(
         image=image,
         centres=found.centres,
