@@ -50,7 +50,7 @@ N_USUAL_FIELDS = 40
 BARS = {"ms_per_cell": 0.10, "ratio_to_parts": 1.15, "best_peer_ratio": 1.10}
 LEAST_SPEEDUP = 1.5
 LEAST_OF_TWO = 0.9
-TWO_WORKERS = ("cluster.workers=2", "cluster.threads=1")
+TWO_WORKERS = ("cluster.workers=2", "cluster.threads=2")
 N_SLOW = 2
 """Rounds of what is far off its bar."""
 

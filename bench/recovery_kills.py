@@ -127,7 +127,7 @@ def random_kills(n: int, seed: int, campaign: Path, folder: Path) -> Bill:
                 again = resume(starter, campaign, runs, is_called=is_called)
                 tables = whole if is_called else of_score(whole)
                 bill.also_called += is_called
-                settle(bill, runs / "tiny", again, tables, threads=1 + is_local)
+                settle(bill, runs / "tiny", again, tables, threads=3 if is_local else 1)
             bill.missed += not is_killed
             shutil.rmtree(runs, ignore_errors=True)
     return bill

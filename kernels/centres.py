@@ -104,8 +104,8 @@ def find_cells(
     half = (spec.texture_px or 0.5 * spec.radius_px) / spec.bin
     rough = spec.polarity == "texture"
     factor = spec.bin * (max(1, int(half / 3.0)) if rough else search_bin(radius))
-    is_there = binned is not None and factor == spec.bin
-    coarse = binned if is_there else coarser(plane, factor)
+    coarse = binned if binned is not None and factor == spec.bin else None
+    coarse = coarser(plane, factor) if coarse is None else coarse
     near = max(1, round(half * spec.bin / factor)) if rough else 0
     found = find_blobs(
         roughness(coarse, near) if rough else coarse,

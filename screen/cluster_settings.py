@@ -15,7 +15,7 @@ class ClusterSettings:
         " address of an existing scheduler",
         choices=("local", "inline", "gpu", "address"),
     )
-    threads: int = key(2, "threads of a worker", "threads", low=1, high=64)
+    threads: int = key(3, "threads of a worker", "threads", low=1, high=64)
     workers: int = key(1, "worker processes", "processes", low=1, high=256)
     address: str = key("", "scheduler of cluster=address, such as tls://host:8786")
     block_wells: int = key(8, "wells of one task", "wells", low=1, high=1536)

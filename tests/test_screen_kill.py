@@ -189,7 +189,7 @@ def test_g03_a_killed_local_cluster_goes_on_to_the_same_bytes(
     process = start(campaign.root, tmp_path, "local", pause=0.01)
     kill_at(process, tmp_path / "tiny", "well_committed", 17, 0.01)
     finish(start(campaign.root, tmp_path, "local"))
-    judge(tmp_path / "tiny", unbroken, 1, threads=2)
+    judge(tmp_path / "tiny", unbroken, 1, threads=3)
 
 
 @pytest.mark.parametrize("tenth", range(10))

@@ -61,7 +61,7 @@ class UnitConv(nnx.Module):
         weights = _standardised(self.kernel[...], self.gain[...], jnp.sqrt)
         columns = shifted_copies(x, self.stride)
         b, u, v, d = columns.shape
-        y = columns.reshape(b * u * v, d) @ weights + self.bias[...][None, :]
+        y: jax.Array = columns.reshape(b * u * v, d) @ weights + self.bias[...][None, :]
         return y.reshape(b, u, v, y.shape[1])
 
 
