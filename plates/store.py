@@ -1,6 +1,5 @@
 """The plate store, an OME-Zarr folder: opening one, and all that is done with it."""
 
-import os
 from pathlib import Path
 
 from plates.problems import InputError
@@ -9,6 +8,7 @@ from plates.store_fields import read_stack as read_stack
 from plates.store_metadata import INGEST
 from plates.store_metadata import PlateSpec as PlateSpec
 from plates.store_parsing import (
+    forbidden,
     in_order,
     ome_block,
     parse_format,
@@ -38,7 +38,7 @@ def open_plate(path: Path) -> Plate:
     A plate without our ingest.json is one of another tool, a folder or a zip file.
     """
     path = Path(path)
-    if not os.path.isfile(path / INGEST):
+    if not _is_ours(path):
         from plates.ome_zarr.direct import open_other
 
         return open_other(path)
@@ -77,3 +77,12 @@ def open_plate(path: Path) -> Plate:
         remedy = "ingest the plate again"
         raise refusal("PLATE_META_INVALID", root, found, remedy) from error
     return Plate(path, spec, omitted, layout, image.array_json)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether ingest wrote it. A disk that does not say is no answer: read as another
+    tool's, a plate would have lost what ingest knew of it."""
+    try:
+        return (path / INGEST).is_file()
+    except PermissionError:
+        raise forbidden(path / INGEST) from None

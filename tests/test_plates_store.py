@@ -1,6 +1,8 @@
 """Laws of the plate store: round trip, detection of damage, complete or absent."""
 
+import errno
 import json
+import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -462,3 +464,20 @@ def test_wrong_pixels_are_not_written(tmp_path: Path) -> None:
 def test_layout_of_other_metadata_is_refused(metadata: dict[str, Any]) -> None:
     with pytest.raises(LayoutError, match="no sharded array"):
         ShardLayout.of_json(metadata)
+
+
+def test_a_disk_that_does_not_answer_makes_no_plate_another_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked of a failing disk, ingest.json is neither there nor absent."""
+    path = tmp_path / "P01.ome.zarr"
+    stat = os.stat
+
+    def failing(place: Any, **how: Any) -> os.stat_result:
+        if Path(place).name == "ingest.json":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(place))
+        return stat(place, **how)
+
+    monkeypatch.setattr(os, "stat", failing)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        open_plate(path)
