@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from screen.device_faults import (
     device_refusal,
 )
 from screen.errors import refusal
-from screen.gpus import NO_PREALLOCATION, usable_gpus
+from screen.gpus import NO_PREALLOCATION, Gpu, usable_gpus
 from screen.inline_watch import InlineWatch
 from screen.stream import Stream
 from screen.watchdog import Watchdog
@@ -95,6 +96,16 @@ def _results(
         return
     gpus = usable_gpus() if plan.kind == "gpu" else ()
     plan = replace(plan, workers=len(gpus)) if gpus else plan
+    opened = partial(_with_devices, plan, gpus)
+    ours = plan.kind != "address"
+    with closing(DaskWorkers(opened, source, _NO_WORKERS, is_ours=ours)) as workers:
+        watch = Watchdog(plan.patience_s)
+        yield from Stream(blocks, workers, plan.window, watch).run()
+
+
+@contextmanager
+def _with_devices(plan: ClusterPlan, gpus: Sequence[Gpu]) -> Iterator[Client]:
+    """A client whose workers are each shown their device, and are of our versions."""
     with _client(plan) as client:
         if gpus:
             from screen.pinned_devices import PinnedDevices
@@ -102,9 +113,7 @@ def _results(
             client.register_plugin(PinnedDevices([gpu.uuid for gpu in gpus]))
         if plan.kind == "address":
             check_versions(client)
-        workers = DaskWorkers(client, source, _NO_WORKERS)
-        watch = Watchdog(plan.patience_s)
-        yield from Stream(blocks, workers, plan.window, watch).run()
+        yield client
 
 
 def _inline(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ScorerSource = Callable[[], FieldScorer]
 Handle = Any
 _ANSWER_S = 20
-_RESTART_S = 180  # a laden machine takes its time to load JAX anew
+_RESTART_S = 60
 _MEMORY_EVENT = "worker-restart-memory"
 
 
@@ -66,11 +67,25 @@ def workers_gone(found: str) -> Refusal:
 
 
 class DaskWorkers:
-    """The workers of a Dask client."""
+    """The workers of a Dask client, and the cluster under it where that is ours."""
 
-    def __init__(self, client: Client, source: ScorerSource, patience: str) -> None:
-        """``patience`` is how long the scheduler waits for a first worker, in words."""
-        self.client, self.source, self.patience = client, source, patience
+    def __init__(
+        self,
+        opened: Callable[[], AbstractContextManager[Client]],
+        source: ScorerSource,
+        patience: str,
+        *,
+        is_ours: bool,
+    ) -> None:
+        """``patience`` is how long the scheduler waits for a first worker, in words;
+        a cluster that ``is_ours`` can be opened anew."""
+        self.source, self.patience = source, patience
+        self._opened, self._is_ours, self._open = opened, is_ours, ExitStack()
+        self.client = self._open.enter_context(opened())
+
+    def close(self) -> None:
+        """Close the client, and the cluster where it is ours."""
+        self._open.close()
 
     def submit(self, block: Block) -> Future[list[WellDone]]:
         """Begin a block on any worker."""
@@ -115,7 +130,18 @@ class DaskWorkers:
         try:
             self.client.restart_workers(watched, timeout=_RESTART_S)
         except (TimeoutError, AssertionError):
-            raise workers_gone(f"none came back within {_RESTART_S} s") from None
+            self._open_anew()
+
+    def _open_anew(self) -> None:
+        """A nanny whose worker dies while it is restarted may never bring it back."""
+        if not self._is_ours:
+            raise workers_gone(f"none came back within {_RESTART_S} s")
+        with contextlib.suppress(TimeoutError, OSError):
+            self._open.close()
+        try:
+            self.client = self._open.enter_context(self._opened())
+        except (TimeoutError, RuntimeError, OSError) as error:
+            raise workers_gone(f"none starts: {error}") from error
 
     def retire(self, address: str) -> int:
         """Close one worker; how many are left."""

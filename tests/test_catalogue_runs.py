@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +135,69 @@ def test_F03_a_nanny_that_ended_a_worker_for_its_memory_is_heard() -> None:
             assert topic == "worker-restart-memory"
             return ((0.0, {"worker": "tcp://a:1", "rss": 9}),)
 
-    workers = DaskWorkers(Client(), NumpySource(), "1 s")  # type: ignore[arg-type]
+    def opened() -> Any:
+        return nullcontext(Client())
+
+    workers = DaskWorkers(opened, NumpySource(), "1 s", is_ours=True)
     assert workers._of_memory("tcp://a:1")
     assert not workers._of_memory("tcp://a:2")
+
+
+@dataclass
+class Restarted:
+    """A client whose workers come back after a restart, or do not."""
+
+    comes_back: bool
+    log: list[str]
+
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        assert n_workers == -1
+        return {"workers": {"tcp://a:1": {"nanny": "tcp://a:2"}}}
+
+    def restart_workers(self, watched: list[str], timeout: float) -> None:
+        assert watched == ["tcp://a:1"]
+        self.log.append("restart")
+        if not self.comes_back:
+            raise TimeoutError(timeout)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_F01_workers_that_a_nanny_does_not_bring_back_are_replaced_where_they_are_ours(
+    is_ours: bool,
+) -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def opened() -> Iterator[Any]:
+        log.append("open")
+        yield Restarted(comes_back=log.count("open") > 1, log=log)
+        log.append("close")
+
+    workers = DaskWorkers(opened, NumpySource(), "1 s", is_ours=is_ours)
+    if is_ours:
+        workers.restart()
+        workers.restart()
+        workers.close()
+        assert log == ["open", "restart", "close", "open", "restart", "close"]
+        return
+    with pytest.raises(Refusal, match="WORKERS_GONE"):
+        workers.restart()
+    assert log == ["open", "restart"]
+
+
+def test_F01_a_cluster_that_cannot_be_opened_anew_ends_the_run() -> None:
+    clients = iter([Restarted(comes_back=False, log=[])])
+
+    @contextmanager
+    def opened() -> Iterator[Any]:
+        for client in clients:
+            yield client
+            return
+        raise RuntimeError("Nanny failed to start.")
+
+    workers = DaskWorkers(opened, NumpySource(), "1 s", is_ours=True)
+    with pytest.raises(Refusal, match=r"WORKERS_GONE.*none starts: Nanny failed"):
+        workers.restart()
 
 
 def again(night: Night, n_cells: int) -> str:
