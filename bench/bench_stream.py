@@ -50,6 +50,8 @@ N_USUAL_FIELDS = 40
 BARS = {"ms_per_cell": 0.10, "ratio_to_parts": 1.15, "best_peer_ratio": 1.10}
 LEAST_SPEEDUP = 1.5
 LEAST_OF_TWO = 0.9
+THREADS = (1, 2, 4)
+"""Threads of the one worker, beside the number it has by default."""
 TWO_WORKERS = ("cluster.workers=2", "cluster.threads=2")
 N_SLOW = 2
 """Rounds of what is far off its bar."""
@@ -117,17 +119,22 @@ def measured(prepared: Prepared, root: Path, n_rounds: int) -> dict[str, Any]:
     looks: dict[str, list[Any]] = {
         k: [] for k in ("parts", "ours", "two", "best", "usual")
     }
+    by_threads: dict[int, list[float]] = {n: [] for n in THREADS}
     for turn in range(n_rounds):
         looks["parts"].append(parts(scorer, some))
         looks["ours"].append(end_to_end(prepared, root / f"runs-{turn}"))
         if turn < N_SLOW:
             two = end_to_end(prepared, root / f"two-{turn}", *TWO_WORKERS)
             looks["two"].append(two["ms_per_cell"])
+            for n, found in by_threads.items():
+                runs, word = root / f"threads-{n}-{turn}", f"cluster.threads={n}"
+                found.append(end_to_end(prepared, runs, word)["ms_per_cell"])
         if peers:
             looks["best"].append(peers.best_ms())
             if turn < N_SLOW:
                 looks["usual"].append(peers.usual_ms())
     told = figures(looks, model, len(work)) | {"minibatch": minibatch}
+    told["by_threads"] = {str(n): middle(found) for n, found in by_threads.items()}
     told["quality"] = judged(
         found_cells(root / "runs-0" / "bench"), prepared.truth, PIXEL_UM
     )
