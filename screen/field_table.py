@@ -11,10 +11,13 @@ import polars as pl
 
 from plates.wells import Well
 from screen.field_groups import QualitySettings
+from screen.header_columns import columns_of, fields_of, matrix_of, texts_of
 from screen.statistics.fields import FLAGS, MEASURES, Flagged, flag_fields
 from screen.statistics.robust import Floats
 
 Header = dict[str, Any]
+Leaving = dict[str, dict[int, list[str]]]  # by well and field: the flags it leaves for
+_WORST = ("focus", "background", "debris")
 _STAYS = ("SCORED", "SCORED_DEGRADED", "NO_CELLS", "TEACHING")
 _SCHEMA: dict[str, Any] = {
     "plate": pl.String,
@@ -64,36 +67,73 @@ def judge_fields(headers: Sequence[Header], rules: QualitySettings) -> JudgedFie
     plates: dict[str, list[Header]] = {}
     for header in headers:
         plates.setdefault(header["plate"], []).append(header)
-    names = channel_names([headers])
-    parts = [judge_plate(own, names, rules) for own in plates.values()]
-    tables = field_tables([table for _, table in parts], names)
-    judged = [header for own, _ in parts for header in own]
-    return JudgedFields(tables.fields, tables.wells, judged)
+    columns = {plate: columns_of(texts_of(own)) for plate, own in plates.items()}
+    names = channel_names(columns.values())
+    tables, judged = list[pl.DataFrame](), list[Header]()
+    for plate, own in plates.items():
+        leaving, table = judge_plate(columns[plate], names, rules)
+        tables.append(table)
+        judged += [left_by(h, leaving, rules) for h in own]
+    found = field_tables(tables, names)
+    return JudgedFields(found.fields, found.wells, judged)
+
+
+def left_by(header: Header, leaving: Leaving, rules: QualitySettings) -> Header:
+    """The header without the fields that leave it; itself where none does."""
+    fields = leaving.get(header["well"])
+    return without(header, fields, rules.min_fields_share) if fields else header
 
 
 def judge_plate(
-    headers: Sequence[Header], names: Sequence[str], rules: QualitySettings
-) -> tuple[list[Header], pl.DataFrame]:
-    """One plate's headers as the rules leave them, and a row for each of its fields
-    with the measures of the channels ``names``."""
-    entries = [(h, f) for h in headers for f in h["fields"]]
-    flagged = flag_fields(_measures(entries, len(names)), names, rules)
-    leaving: dict[str, dict[int, list[str]]] = {}
-    rows = []
-    for i, (header, field) in enumerate(entries):
-        leaves = rules.mode == "enforce" and flagged.leaves[i] and field["used"]
-        if leaves:
-            left = leaving.setdefault(header["well"], {})
-            reasons = [f for f in flagged.reasons[i] if f in rules.enforced]
-            left[field["field"]] = reasons
-        rows.append(_row(header, field, flagged, i, names, leaves=leaves))
-    judged = [
-        without(h, leaving[h["well"]], rules.min_fields_share)
-        if h["well"] in leaving
-        else h
-        for h in headers
-    ]
-    return judged, pl.DataFrame(rows, schema=_columns(names), orient="row")
+    headers: pl.DataFrame, names: Sequence[str], rules: QualitySettings
+) -> tuple[Leaving, pl.DataFrame]:
+    """What leaves one plate's headers (`header_columns.columns_of`), and a row for each
+    of its fields with the measures of the channels ``names``."""
+    fields = fields_of(headers)
+    measures = {m: matrix_of(fields[m], len(names)) for m in MEASURES}
+    flagged = flag_fields(measures, names, rules)
+    at, used = fields["at"].to_numpy(), fields["used"].to_numpy()
+    leaves = used & np.asarray(flagged.leaves, np.bool_) & (rules.mode == "enforce")
+    wells, numbers = headers["well"].to_list(), fields["field"].to_list()
+    leaving: Leaving = {}
+    for i in np.flatnonzero(leaves):
+        reasons = [f for f in flagged.reasons[i] if f in rules.enforced]
+        leaving.setdefault(wells[at[i]], {})[numbers[i]] = reasons
+    places = [Well.parse(well) for well in wells]
+    columns = {
+        "plate": headers["plate"].gather(at),
+        "well": headers["well"].gather(at),
+        "row": np.asarray([p.row for p in places], np.int64)[at],
+        "column": np.asarray([p.column for p in places], np.int64)[at],
+        "field": fields["field"],
+        "n_cells": fields["n_cells"],
+        "used": used & ~leaves,
+        **_words(flagged),
+        "codes": fields["codes"].list.join(";"),
+        **_figures(flagged, measures, names),
+    }
+    return leaving, pl.DataFrame(columns, schema=_columns(names))
+
+
+def _words(flagged: Flagged) -> dict[str, list[str]]:
+    each = flagged.reasons
+    return {
+        "flags": [";".join(reasons) for reasons in each],
+        "why": ["; ".join(f"{f}: {words}" for f, words in r.items()) for r in each],
+    }
+
+
+def _figures(
+    flagged: Flagged, measures: Mapping[str, Floats], names: Sequence[str]
+) -> dict[str, pl.Series]:
+    """The worst robust z and the measures by channel, null where there is none."""
+    found = {f"{kind}_z": getattr(flagged, f"{kind}_z") for kind in _WORST}
+    for name, matrix in measures.items():
+        found |= {f"{name}_{c}": matrix[:, i] for i, c in enumerate(names)}
+    return {
+        name: pl.Series(np.where(np.isfinite(v), v, np.nan), nan_to_null=True)
+        for name, v in found.items()
+    }
 
 
 def field_tables(parts: Sequence[pl.DataFrame], names: Sequence[str]) -> FieldTables:
@@ -108,68 +148,17 @@ def _columns(names: Sequence[str]) -> dict[str, Any]:
     return _SCHEMA | dict.fromkeys(measures, pl.Float64)
 
 
-def channel_names(plates: Iterable[Sequence[Header]]) -> list[str]:
+def channel_names(plates: Iterable[pl.DataFrame]) -> list[str]:
     """The channels that were scored, by the plates' headers; numbered where only old
     records are there. Plates after the first that names them are not looked at."""
     n = 0
     for headers in plates:
-        named = next((h["channels"] for h in headers if h.get("channels")), None)
-        if named is not None:
-            return list(named)
-        used = (f for h in headers for f in h["fields"] if f["used"])
-        n = max([n, *(len(f["background"]) for f in used)])
+        named = headers.filter(pl.col("channels").list.len() > 0)["channels"]
+        if named.len():
+            return list(named[0])
+        used = fields_of(headers).filter("used")["background"].list.len()
+        n = max([n, *used])
     return [f"channel{i + 1}" for i in range(n)]
-
-
-def _measures(
-    entries: Sequence[tuple[Header, Header]], n_channels: int
-) -> dict[str, Floats]:
-    """Each measure as [field channel]; NaN for a field without it."""
-    found = {}
-    for name in MEASURES:
-        matrix = np.full((len(entries), n_channels), np.nan)
-        for i, (_, field) in enumerate(entries):
-            values = field.get(name, [])
-            matrix[i, : len(values)] = values
-        found[name] = matrix
-    return found
-
-
-def _row(
-    header: Header,
-    field: Header,
-    flagged: Flagged,
-    i: int,
-    names: Sequence[str],
-    *,
-    leaves: bool,
-) -> dict[str, Any]:
-    place, reasons = Well.parse(header["well"]), flagged.reasons[i]
-    return {
-        "plate": header["plate"],
-        "well": header["well"],
-        "row": place.row,
-        "column": place.column,
-        "field": field["field"],
-        "n_cells": field["n_cells"],
-        "used": field["used"] and not leaves,
-        "flags": ";".join(reasons),
-        "why": "; ".join(f"{flag}: {words}" for flag, words in reasons.items()),
-        "codes": ";".join(field["codes"]),
-        **{
-            name: float(values[i]) if np.isfinite(values[i]) else None
-            for name, values in (
-                ("focus_z", flagged.focus_z),
-                ("background_z", flagged.background_z),
-                ("debris_z", flagged.debris_z),
-            )
-        },
-        **{
-            f"{m}_{c}": v
-            for m in MEASURES
-            for c, v in zip(names, field.get(m, []), strict=False)
-        },
-    }
 
 
 def without(

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +23,8 @@ from screen.cell_tables import cell_table
 from screen.doubles import first_wins
 from screen.durable import fsync_folder, make_folder, write_new, write_whole
 from screen.records import RecordError, WellRecord, decode, encode, header_json
+from screen.score_columns import SCORE_COLUMNS as SCORE_COLUMNS
+from screen.score_columns import scores_of as scores_of
 
 SUFFIX = ".rec"
 _DOUBTED = ".differs"
@@ -99,6 +100,18 @@ class Ledger:
         found = {h["well"]: h for h in self._compacted(plate)}
         found.update({r.well: r.header for r in self.open_records(plate)})
         return [found[well] for well in sorted(found)]
+
+    def header_texts(self, plate: str) -> pl.Series:
+        """The same as the text of each header, which `header_columns` parses."""
+        rows = pl.DataFrame(schema={"well": pl.String, "header": pl.String})
+        if (path := self.table(plate)).exists():
+            rows = pl.concat([rows, pl.DataFrame(read_parquet(path))])
+        found = {r.well: header_json(r.header) for r in self.open_records(plate)}
+        if found:
+            kept = rows.filter(~pl.col("well").is_in(list(found)))
+            added = {"well": list(found), "header": list(found.values())}
+            rows = pl.concat([kept, pl.DataFrame(added)])
+        return rows.sort("well")["header"]
 
     def _compacted(self, plate: str) -> list[dict[str, Any]]:
         path = self.table(plate)
@@ -206,79 +219,3 @@ def headers_of(run: Path, plates: Iterable[str]) -> list[dict[str, Any]]:
     """The header of every finished well of ``plates``."""
     ledger = Ledger(run)
     return [header for plate in plates for header in ledger.headers(plate)]
-
-
-def scores_of(headers: Iterable[dict[str, Any]]) -> pl.DataFrame:
-    """One row per header: the flat table that ``call`` starts from.
-
-    Lists are aligned with ``networks`` (score, score_sd, fraction) or with the
-    channels (background, mean, sd, focus, saturated: means over fields).
-    """
-    rows = [_row(header) for header in headers]
-    return pl.DataFrame(
-        [
-            _column(name, [row[name] for row in rows], dtype)
-            for name, dtype in SCORE_COLUMNS.items()
-        ]
-    )
-
-
-def _column(name: str, values: list[Any], dtype: Any) -> pl.Series:
-    if dtype not in _LISTS:
-        return pl.Series(name, values, dtype=dtype)
-    # Polars makes a series of each of the lists; all of them as one are ten times faster.
-    sizes = [0 if v is None else len(v) for v in values]
-    flat = pa.array([x for v in values if v is not None for x in v], _LISTS[dtype])
-    ends = pa.array(np.cumsum([0, *sizes]), pa.int64())
-    is_null = pa.array([v is None for v in values], pa.bool_())
-    return pl.Series(name, pa.LargeListArray.from_arrays(ends, flat, mask=is_null))
-
-
-_FLOATS = pl.List(pl.Float64)
-_LISTS = {_FLOATS: pa.float64(), pl.List(pl.String): pa.large_string()}
-SCORE_COLUMNS: dict[str, Any] = {
-    "plate": pl.String,
-    "well": pl.String,
-    "status": pl.String,
-    "codes": pl.List(pl.String),
-    "n_cells": pl.Int64,
-    "n_fields": pl.Int64,
-    "n_fields_expected": pl.Int64,
-    "networks": pl.List(pl.String),
-    "score": _FLOATS,
-    "score_sd": _FLOATS,
-    "fraction": _FLOATS,
-    "background": _FLOATS,
-    "mean": _FLOATS,
-    "sd": _FLOATS,
-    "focus": _FLOATS,
-    "saturated": _FLOATS,
-    "profile": _FLOATS,
-}
-
-
-def _row(header: dict[str, Any]) -> dict[str, Any]:
-    used = [f for f in header["fields"] if f["used"]]
-    n = sum(f["n_cells"] for f in used)
-    row = {k: header[k] for k in ("plate", "well", "status", "codes", "networks")}
-    row |= {"n_cells": n, "n_fields": len(used), "profile": header["profile"]}
-    row["n_fields_expected"] = header["n_fields_expected"]
-    for name in ("background", "mean", "sd", "focus", "saturated"):
-        row[name] = _mean_over_fields([f[name] for f in used])
-    has_score = n > 0 and header["status"] in ("SCORED", "SCORED_DEGRADED")
-    k = len(header["networks"]) if has_score else 0
-    row["networks"] = header["networks"][:k]
-    total = [sum(f["sum_p"][j] for f in used) for j in range(k)]
-    square = [sum(f["sum_p2"][j] for f in used) for j in range(k)]
-    above = [sum(f["n_above"][j] for f in used) for j in range(k)]
-    row["score"] = [t / n for t in total]
-    row["score_sd"] = [
-        max(s / n - (t / n) ** 2, 0.0) ** 0.5
-        for s, t in zip(square, total, strict=True)
-    ]
-    row["fraction"] = [a / n for a in above]
-    return row
-
-
-def _mean_over_fields(values: list[list[float]]) -> list[float]:
-    return [sum(column) / len(column) for column in zip(*values, strict=True)]
