@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from screen.header_columns import Ids, columns_of, fields_of, spread, texts_of
+from screen.header_columns import SUMS, Ids, columns_of, fields_of, spread, texts_of
 from screen.statistics.robust import Floats
 
 _FLOATS = pl.List(pl.Float64)
@@ -69,19 +69,16 @@ def _scores(
 ) -> dict[str, pl.Series]:
     """Mean, standard deviation over cells, and share above the threshold by network."""
     found = {}
-    for name in ("sum_p", "sum_p2", "n_above"):
+    for name in SUMS:
         totals, sizes = _summed(used, name, headers)
         if (sizes < n_networks).any():
             raise ValueError(
                 f"{_named(headers, sizes < n_networks)}: {name} by network"
             )
         found[name] = _lists(totals, n_networks, n_cells)
-    means, squares = (found[name].explode() for name in ("sum_p", "sum_p2"))
+    means, squares = (spread(found[name])[2].tolist() for name in ("sum_p", "sum_p2"))
     # Python's power and numpy's differ in the last bit of some numbers.
-    sd = [
-        max(s - m**2, 0.0) ** 0.5
-        for s, m in zip(squares.drop_nulls(), means.drop_nulls(), strict=True)
-    ]
+    sd = [max(s - m**2, 0.0) ** 0.5 for s, m in zip(squares, means, strict=True)]
     spread_of = _as_lists(np.asarray(sd, np.float64), n_networks)
     return {
         "score": found["sum_p"],
@@ -94,7 +91,7 @@ def _summed(used: pl.DataFrame, name: str, headers: pl.DataFrame) -> tuple[Float
     """Of each header the sums [header place] of its fields' lists, field by field, and
     how long they are; ValueError where its fields disagree on that."""
     at, n = used["at"].to_numpy(), headers.height
-    lengths = used[name].list.len().cast(pl.Int64).fill_null(-1).to_numpy()
+    lengths = used[name].to_arrow().value_lengths().fill_null(-1).to_numpy()
     sizes = np.zeros(n, np.int64)
     sizes[at] = lengths
     differs = np.zeros(n, np.bool_)
