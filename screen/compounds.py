@@ -162,8 +162,7 @@ def compound_table(
             units, found, classes, ranks, strict=True
         )
     ]
-    table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    table = table.join(
+    table = _framed(rows, SCHEMA).join(
         listed, on="compound", how="left", validate="m:1", maintain_order="left"
     )
     return ranked(with_interference(table))
@@ -188,14 +187,22 @@ def class_table(
         )
     ]
     schema = {name: SCHEMA[name] for name in (*UNIT, "class", "is_hit")}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return _framed(rows, schema)
+
+
+def _framed(rows: list[dict[str, Any]], schema: dict[str, Any]) -> pl.DataFrame:
+    # Column by column, as rows of a hundred thousand compounds take several times as long.
+    return pl.DataFrame(
+        {c: pl.Series(c, [row[c] for row in rows], t) for c, t in schema.items()}
+    )
 
 
 def _units(doses: pl.DataFrame) -> list[Unit]:
-    return [
-        (tuple(key), part.to_dicts())
-        for key, part in doses.group_by(UNIT, maintain_order=True)
-    ]
+    # No class rests on the numbers of the wells behind a dose, which take most room.
+    units: dict[tuple[Any, ...], list[DoseRow]] = {}
+    for row in doses.drop("index", strict=False).iter_rows(named=True):
+        units.setdefault(tuple(row[c] for c in UNIT), []).append(row)
+    return list(units.items())
 
 
 def _listed(

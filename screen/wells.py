@@ -64,10 +64,14 @@ def expected_wells(scores: pl.DataFrame, plate_map: pl.DataFrame) -> pl.DataFram
     table = known.join(
         scores, on=["plate", "well"], how="full", coalesce=True, validate="1:1"
     )
-    places = [Well.parse(w) for w in table["well"]]
+    places = {name: Well.parse(name) for name in table["well"].unique()}
+    rows, numbers = (
+        {name: getattr(place, axis) for name, place in places.items()}
+        for axis in ("row", "column")
+    )
     expected = pl.concat([known, scores.select("plate", "well")], how="diagonal")
     n_expected = expected.select("plate", "well").n_unique()
-    if table.height != n_expected or set(table["plate"]) != plates:
+    if table.height != n_expected or set(table["plate"].unique()) != plates:
         raise AssertionError(f"{table.height} rows for {n_expected} expected wells")
     filled = [
         pl.col(c).fill_null(v)
@@ -81,8 +85,8 @@ def expected_wells(scores: pl.DataFrame, plate_map: pl.DataFrame) -> pl.DataFram
     ]
     table = table.with_columns(
         *filled,
-        pl.Series("row", [p.row for p in places], dtype=pl.Int64),
-        pl.Series("column", [p.column for p in places], dtype=pl.Int64),
+        pl.col("well").replace_strict(rows, return_dtype=pl.Int64).alias("row"),
+        pl.col("well").replace_strict(numbers, return_dtype=pl.Int64).alias("column"),
         pl.col("status").fill_null("ABSENT"),
         pl.when(pl.col("status").is_null())
         .then(pl.lit(["NOT_SCORED"], dtype=pl.List(pl.String)))
