@@ -64,20 +64,21 @@ class MapRules:
     ) -> list[T | None]:
         """Each value by the rule, None where refused; one problem a distinct value."""
         values = list(values)
-        typed: list[T | None] = [None] * len(values)
         if column in REQUIRED and column not in self.table.frame.columns:
             # Its absence is a problem already; its cells would only repeat it.
-            return typed
-        for value, rows in distinct_rows(values).items():
+            return [None] * len(values)
+        typed: dict[K, T] = {}
+        refused: dict[K, Refusal] = {}
+        for value in dict.fromkeys(values):
             try:
-                result = rule(value)
+                typed[value] = rule(value)
             except Refusal as refusal:
-                place = self.table.where(rows, column)
-                self.report(refusal.code, place, refusal.found, refusal.remedy)
-                continue
-            for row in rows:
-                typed[row] = result
-        return typed
+                refused[value] = refusal
+        rows = distinct_rows(values) if refused else {}
+        for value, reason in refused.items():
+            place = self.table.where(rows[value], column)
+            self.report(reason.code, place, reason.found, reason.remedy)
+        return [typed.get(value) for value in values]
 
     def report(self, code: str, where: str, found: str, remedy: str) -> None:
         """Adds one problem."""
@@ -94,9 +95,11 @@ class MapRules:
         units = unit or self.cells("concentration_unit")
         self._several_units(units, roles)
         cells = zip(self.cells(name), units, roles, self.cells(MOLAR_MASS), strict=True)
-        return self.read(name, (Dose(*cell) for cell in cells), concentration_um)
+        return self.read(name, cells, lambda cell: concentration_um(Dose(*cell)))
 
     def _several_units(self, units: list[str], roles: list[str | None]) -> None:
+        if len({unit_key(unit) for unit in {*units}} - {""}) < 2:
+            return
         rows = [row for row, role in enumerate(roles) if role == "treatment"]
         kinds = distinct_rows(unit_key(units[row]) for row in rows)
         kinds.pop("", None)

@@ -207,6 +207,8 @@ def _distinct_wells(
     wells: list[Well | None],
 ) -> list[int]:
     """Rows to keep: a well given twice is a problem, or a warning where both agree."""
+    if len({*zip(columns["plate"], columns["well"], strict=True)}) == len(wells):
+        return [*range(len(wells))]
     rows = [*zip(*columns.values(), strict=True)]
     kept: list[int] = []
     agree: dict[str, list[int]] = {}

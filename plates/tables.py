@@ -105,7 +105,7 @@ def headed_table(
             f"see that {border} only between cells",
         )
         for line, cells in body
-        if len(cells) < width or any(cell.strip() for cell in cells[width:])
+        if len(cells) < width or any(map(str.strip, cells[width:]))
     ]
     if problems:
         raise InputError(problems)
@@ -119,15 +119,14 @@ def text_table(
     source: str, columns: dict[str, list[str]], lines: Sequence[int]
 ) -> TextTable:
     """A table from columns of text, whose cells are stripped and put in NFC form here."""
-    stripped = {
-        name: [normalize("NFC", cell).strip() for cell in cells]
+    clean = {
+        name: {cell: normalize("NFC", cell).strip() for cell in {*cells}}
         for name, cells in columns.items()
     }
     padded = tuple(
-        name
-        for name, cells in columns.items()
-        if any(cell != cell.strip() for cell in cells)
+        name for name, cells in clean.items() if any(c != c.strip() for c in cells)
     )
+    stripped = {n: [clean[n][cell] for cell in cells] for n, cells in columns.items()}
     frame = pl.DataFrame(stripped, schema=dict.fromkeys(stripped, pl.String))
     return TextTable(source, frame, tuple(lines), padded)
 

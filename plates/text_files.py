@@ -105,7 +105,7 @@ def records(text: str, separator: str, source: str) -> Iterator[tuple[int, list[
     start, count = 1, 0
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
+            if any(map(str.strip, cells)):
                 count += 1
                 yield start, cells
             start = reader.line_num + 1
