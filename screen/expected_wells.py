@@ -16,8 +16,13 @@ class Expected:
     unimaged: list[str]
     unmapped: list[str]
 
-    def __len__(self) -> int:
+    @property
+    def all(self) -> set[str]:
         """Every well that gets a record."""
+        return {*self.scored, *self.unimaged, *self.unmapped}
+
+    def __len__(self) -> int:
+        """How many wells get a record."""
         return len(self.scored) + len(self.unimaged) + len(self.unmapped)
 
 

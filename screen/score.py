@@ -26,7 +26,7 @@ from screen.estimate import Estimate
 from screen.events import Events
 from screen.expected_wells import Expected, expected_of
 from screen.fingerprint import keep_fingerprint, score_fingerprint
-from screen.finished_wells import finished_wells
+from screen.finished_wells import Finished, finished_wells, not_done, tally
 from screen.gpus import NO_PREALLOCATION, busy_gpus
 from screen.illumination import Gain, gains_of
 from screen.inputs import forget_changed
@@ -143,13 +143,13 @@ def _score_plates(
 ) -> tuple[dict[str, int], int]:
     """Run what is left, compact each plate as it becomes whole; wells by status."""
     events, ledger = Events(scoring.run), Ledger(scoring.run)
-    left = {p.plate: wells_left(scoring, p) for p in scoring.plates}
+    plate_map = scoring.campaign.map
+    expected = {p.plate: expected_of(plate_map, p) for p in scoring.plates}
+    left, whole = _begun(scoring, expected)
     blocks = [block for p in scoring.plates for block in blocks_of(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
     _check_space(scoring, left)
-    plate_map = scoring.campaign.map
-    expected = {p.plate: expected_of(plate_map, p) for p in scoring.plates}
     n_wells = {plate: len(wells) for plate, wells in expected.items()}
     events.write("score_started", wells=total, blocks=len(blocks), plates=n_wells)
     guard, estimate = _guard(scoring, expected), Estimate(total)
@@ -168,7 +168,22 @@ def _score_plates(
     for plate in scoring.plates:
         _commit_unscorable(scoring, plate, expected[plate.plate])
         ledger.compact(plate.plate)
-    return _tally(scoring)
+    return tally(ledger, expected.keys() - whole.keys(), whole.values())
+
+
+def _begun(
+    scoring: Scoring, expected: Mapping[str, Expected]
+) -> tuple[dict[str, list[str]], dict[str, Counter[Finished]]]:
+    """The wells that each plate has left, and how they ended where all are done."""
+    ledger, retry = Ledger(scoring.run), scoring.settings.quarantine.retry
+    left, whole = dict[str, list[str]](), dict[str, Counter[Finished]]()
+    for plate, wells in expected.items():
+        found = finished_wells(ledger, plate)
+        left[plate] = not_done(wells.scored, found, retry=retry)
+        is_compact = not ledger.folder(plate).exists()
+        if is_compact and not left[plate] and wells.all <= found.keys():
+            whole[plate] = Counter(found.values())
+    return left, whole
 
 
 def _check_space(scoring: Scoring, left: Mapping[str, list[str]]) -> None:
@@ -196,19 +211,14 @@ def _close(
 
 def cluster_plan(settings: ScoreVerb) -> ClusterPlan:
     c = settings.cluster
-    where = (c.kind, c.threads, c.workers, c.address)
+    where = c.kind, c.threads, c.workers, c.address
     return ClusterPlan(*where, c.blocks_in_flight, c.patience_s, worker_bytes(c))
 
 
 def wells_left(scoring: Scoring, plate: Plate) -> list[str]:
-    retry = scoring.settings.quarantine.retry
-    finished = {
-        well
-        for well, end in finished_wells(Ledger(scoring.run), plate.plate).items()
-        if not (retry and end.status == "QUARANTINED")
-    }
+    found = finished_wells(Ledger(scoring.run), plate.plate)
     expected = expected_of(scoring.campaign.map, plate).scored
-    return [well for well in expected if well not in finished]
+    return not_done(expected, found, retry=scoring.settings.quarantine.retry)
 
 
 def blocks_of(
@@ -263,17 +273,6 @@ def _commit_unscorable(scoring: Scoring, plate: Plate, expected: Expected) -> No
         else:
             status, code = "QUARANTINED", "WELL_MISSING"
         ledger.commit(unscored(block, well, status, code))
-
-
-def _tally(scoring: Scoring) -> tuple[dict[str, int], int]:
-    """Wells by status, and how many were scored twice with two results."""
-    counts: Counter[str] = Counter()
-    doubled = 0
-    for plate in scoring.plates:
-        ends = finished_wells(Ledger(scoring.run), plate.plate).values()
-        counts.update(end.status for end in ends)
-        doubled += sum(end.is_doubled for end in ends)
-    return dict(sorted(counts.items())), doubled
 
 
 def _outcome(
