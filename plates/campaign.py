@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,6 +115,7 @@ def write_campaign(
     os.replace(partial, root / CAMPAIGN_FILE)
 
 
+@lru_cache(maxsize=8192)
 def slug(text: str) -> str:
     """A safe file name for any id: plain ids stay, others get a hash so that none collide.
 

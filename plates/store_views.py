@@ -65,9 +65,10 @@ def plate_sha256(plate: Plate) -> str:
     digest.update(strict_json(_omitted_rows(plate)).encode())
     digest.update(plate.array_json)
     for well in plate.wells:
-        for field in plate.fields(well):
-            digest.update(f"\n{well.path}/{field} ".encode())
-            digest.update(_shard_digest(plate, well, field))
+        folder = well.path
+        for field in range(plate.spec.n_fields):
+            digest.update(f"\n{folder}/{field} ".encode())
+            digest.update(_shard_digest(plate, folder, field))
     return digest.hexdigest()
 
 
@@ -87,7 +88,7 @@ def well_sha256(plate: Plate, well: Well) -> str:
     digest.update(strict_json(omitted).encode())
     for field in plate.fields(well):
         digest.update(f"\n{field} ".encode())
-        digest.update(_shard_digest(plate, well, field))
+        digest.update(_shard_digest(plate, well.path, field))
     return digest.hexdigest()
 
 
@@ -96,19 +97,20 @@ def _omitted_rows(plate: Plate) -> list[tuple[str, int, str]]:
     return [(str(well), field, problem.code) for (well, field), problem in items]
 
 
-def _shard_digest(plate: Plate, well: Well, field: int) -> bytes:
+def _shard_digest(plate: Plate, well: str, field: int) -> bytes:
     """Size, index and chunk checksums of a shard: the pixels' fingerprint without them."""
     # A night begins with this for each of its fields: a path built part by part takes
     # as long as all else here.
-    shard = f"{plate.path}/{well.path}/{field}/{LEVEL}/{SHARD}"
+    shard = f"{plate.path}/{well}/{field}/{LEVEL}/{SHARD}"
     n_tail = plate.layout.index_bytes
     try:
         with open(shard, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            tail = os.pread(file.fileno(), n_tail, max(0, size - n_tail))
+            number = file.fileno()
+            size = os.fstat(number).st_size
+            tail = os.pread(number, n_tail, max(0, size - n_tail))
             index = decode_index(tail, size, plate.layout)
             ends = [offset + length for offset, length in index]
-            checks = [os.pread(file.fileno(), 4, end - 4) for end in ends]
+            checks = [os.pread(number, 4, end - 4) for end in ends]
     except (FileNotFoundError, NotADirectoryError):
         return b"missing"
     except PermissionError:

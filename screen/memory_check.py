@@ -81,12 +81,12 @@ def resident_peak() -> int:
     """The most bytes of memory this process has held so far."""
     # Not getrusage, where it can be had: its figure starts with what the parent held.
     try:
-        status = _STATUS.read_text(encoding="ascii", errors="replace")
+        status = _STATUS.read_bytes()
     except FileNotFoundError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    peak = status[status.index(b"VmHWM:") :].split(maxsplit=2)[1]
     # The kernel counts by processor, and its figure may fall by some pages.
-    _highest[0] = max(_highest[0], 1024 * int(line.split()[1]))
+    _highest[0] = max(_highest[0], 1024 * int(peak))
     return _highest[0]
 
 
