@@ -164,7 +164,7 @@ class ShardEncoder:
         self._write = write
         self._index = np.full((*layout.grid, 2), _ABSENT, "<u8")
         self._offset = 0
-        self._padded = np.zeros(layout.chunk[3:], _disk_dtype(layout))
+        self._padded = np.zeros(layout.chunk[3:], disk_dtype(layout))
 
     def add(self, t: int, c: int, z: int, plane: np.ndarray[Any, Any]) -> None:
         """Encode one whole plane (y, x)."""
@@ -206,17 +206,23 @@ def encode_shard(pixels: np.ndarray[Any, Any], layout: ShardLayout) -> bytes:
 def decode_shard(data: bytes, layout: ShardLayout) -> np.ndarray[Any, Any]:
     """Pixels (t, c, z, y, x) in native byte order; ShardError if a checksum fails."""
     index = decode_index(data[-layout.index_bytes :], len(data), layout)
-    pixels = np.empty(layout.shape, _disk_dtype(layout))
+    pixels = np.empty(layout.shape, disk_dtype(layout))
     for (offset, length), box in zip(index, layout.boxes(), strict=True):
-        body = _without_crc(data[offset : offset + length], "chunk")
-        target = pixels[box]
-        if target.shape == layout.chunk and target.flags.c_contiguous:
-            _decompress(body, target)
-        else:
-            whole = np.empty(layout.chunk, _disk_dtype(layout))
-            _decompress(body, whole)
-            target[...] = whole[tuple(slice(n) for n in target.shape)]
+        decode_chunk(data[offset : offset + length], layout, pixels[box])
     return pixels.astype(layout.dtype, copy=False)
+
+
+def decode_chunk(
+    data: bytes, layout: ShardLayout, target: np.ndarray[Any, Any]
+) -> None:
+    """Decode one chunk into its part of the pixels; ShardError if it is not certain."""
+    body = _without_crc(data, "chunk")
+    if target.shape == layout.chunk and target.flags.c_contiguous:
+        _decompress(body, target)
+    else:
+        whole = np.empty(layout.chunk, disk_dtype(layout))
+        _decompress(body, whole)
+        target[...] = whole[tuple(slice(n) for n in target.shape)]
 
 
 def decode_index(
@@ -260,7 +266,8 @@ def _without_crc(data: bytes, name: str) -> bytes:
     return body
 
 
-def _disk_dtype(layout: ShardLayout) -> np.dtype[Any]:
+def disk_dtype(layout: ShardLayout) -> np.dtype[Any]:
+    """The type of the pixels as they lie on disk."""
     return np.dtype(layout.dtype).newbyteorder(">" if layout.endian == "big" else "<")
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from plates.problems import InputError
 from plates.store_fields import read_field as read_field
+from plates.store_fields import read_region as read_region
 from plates.store_fields import read_stack as read_stack
 from plates.store_metadata import INGEST
 from plates.store_metadata import PlateSpec as PlateSpec

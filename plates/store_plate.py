@@ -1,5 +1,6 @@
 """An open plate: what is known of it without reading a pixel."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,14 @@ from plates.problems import Problem
 from plates.shard import ShardLayout
 from plates.store_metadata import PlateSpec
 from plates.wells import PlateFormat, Well
+
+PARTS = 0.25
+"""A chunk that holds more of a plane is not worth reading for a part of it."""
+
+
+def has_parts(chunk: tuple[int, ...], plane: tuple[int, ...]) -> bool:
+    """Whether chunks (y, x) hold at most PARTS of a plane (y, x) each."""
+    return math.prod(chunk) <= PARTS * math.prod(plane)
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,12 @@ class Plate:
     def field_shape(self) -> tuple[int, int, int]:
         """(c, y, x) of every field."""
         return self.spec.field_shape
+
+    @property
+    def reads_parts(self) -> bool:
+        """Whether a part of a field costs less to read than all of it: its chunks hold
+        at most PARTS of a plane each."""
+        return has_parts(self.layout.chunk[3:], self.field_shape[1:])
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

@@ -3,7 +3,8 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ from plates.planes import PlaneError
 from plates.problems import FieldError, Problem
 from plates.store_metadata import PlateSpec
 from plates.store_parsing import parse_format
-from plates.store_plate import Plate
+from plates.store_plate import Plate, has_parts
 from plates.wells import PlateFormat, Well
 
 _N_SAMPLED = 5
@@ -51,6 +52,12 @@ class OtherPlate(Plate):
     shape: tuple[int, int]
     doubts: tuple[Problem, ...]
     metadata: bytes
+    is_chunked: bool
+
+    @property
+    def reads_parts(self) -> bool:
+        """Whether a part of a field costs less to read than all of it."""
+        return self.is_chunked
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -96,25 +103,55 @@ def open_other(path: Path) -> OtherPlate:
         shape=found.block.shape,
         doubts=tuple(_warnings(found, sampled)),
         metadata=found.block.data,
+        is_chunked=all(_is_chunked(found.store, image) for image in sampled),
     )
 
 
 def read_other(plate: OtherPlate, well: Well, field: int) -> np.ndarray[Any, Any]:
     """Pixels (t, c, z, y, x) of a field; FieldError if they are not certain."""
-    store, _ = open_source(plate.path)
-    try:
-        image = read_image(store, plate.images[well, field], plate.zarr_format)
-        _refuse_unlike(plate, image)
+    with _costing(plate, well, field):
+        store, image = _image(plate, well, field)
         pages = read_pages(store, image, [None])
-    except PlaneError as error:
-        name = f"f{field:02d}"
-        fault = field_fault(plate.plate, well, name, error.code, error.found)
-        raise FieldError(fault) from error
     pixels = pages.reshape(image.shape)
     if image.channels == plate.channels:
         return pixels
     order = [image.channels.index(name) for name in plate.channels]
     return np.ascontiguousarray(pixels[:, order])
+
+
+def read_other_part(
+    plate: OtherPlate,
+    well: Well,
+    field: int,
+    channels: Sequence[int],
+    rows: slice,
+    columns: slice,
+) -> np.ndarray[Any, Any]:
+    """Pixels (c, y, x) of a field of one time and plane at these channels, rows and
+    columns; FieldError if they are not certain."""
+    with _costing(plate, well, field):
+        store, image = _image(plate, well, field)
+        names = [plate.channels[n] for n in channels]
+        pages = [image.channels.index(name) for name in names]
+        return read_pages(store, image, pages, rows, columns)
+
+
+def _image(plate: OtherPlate, well: Well, field: int) -> tuple[Store, Image]:
+    store, _ = open_source(plate.path)
+    image = read_image(store, plate.images[well, field], plate.zarr_format)
+    _refuse_unlike(plate, image)
+    return store, image
+
+
+@contextmanager
+def _costing(plate: OtherPlate, well: Well, field: int) -> Iterator[None]:
+    """A plane that cannot be read costs its field."""
+    try:
+        yield
+    except PlaneError as error:
+        name = f"f{field:02d}"
+        fault = field_fault(plate.plate, well, name, error.code, error.found)
+        raise FieldError(fault) from error
 
 
 def other_sha256(plate: OtherPlate, only: Well | None = None) -> str:
@@ -141,6 +178,17 @@ def other_sha256(plate: OtherPlate, only: Well | None = None) -> str:
         for file in chunk_keys(image.level_key, image.layout):
             digest.update(_file_digest(store, file))
     return digest.hexdigest()
+
+
+def _is_chunked(store: Store, image: Image) -> bool:
+    """Whether a part of an image can be read alone; a file whose checksum is of the
+    whole is read whole."""
+    shard = image.layout.shard
+    chunk = image.layout.chunk if shard is None else shard.chunk
+    if shard is not None and store.has_checksums:
+        chunk = image.layout.chunk
+    sides = dict(zip(image.axes, chunk, strict=True))
+    return has_parts((sides["y"], sides["x"]), image.shape[3:])
 
 
 def _file_digest(store: Store, key: str) -> bytes:

@@ -12,13 +12,19 @@ from plates.planes import PlaneError
 
 
 def read_pages(
-    store: Store, image: Image, pages: Sequence[int | None]
+    store: Store,
+    image: Image,
+    pages: Sequence[int | None],
+    rows: slice | None = None,
+    columns: slice | None = None,
 ) -> np.ndarray[Any, Any]:
-    """Planes [page y x] in native byte order; page = (t * C + c) * Z + z, None is all.
+    """Planes [page y x] in native byte order; page = (t * C + c) * Z + z, None is all;
+    of all rows and columns, or of those (from, to).
 
     Every chunk is decoded once, and only those that a page needs. PlaneError CHUNK_*.
     """
     n_t, n_c, n_z, n_y, n_x = image.shape
+    span_y, span_x = rows or slice(0, n_y), columns or slice(0, n_x)
     wanted: list[int] = []
     for page in pages:
         wanted += range(n_t * n_c * n_z) if page is None else [page]
@@ -27,10 +33,13 @@ def read_pages(
         found = f"no plane {outside[0]} among {n_t * n_c * n_z} of {image.level_key}"
         raise PlaneError("IMG_PLANE_COUNT", found)
     places = [np.unravel_index(page, (n_t, n_c, n_z)) for page in wanted]
-    planes = np.empty((len(wanted), n_y, n_x), image.dtype)
+    size = span_y.stop - span_y.start, span_x.stop - span_x.start
+    planes = np.empty((len(wanted), *size), image.dtype)
 
     def inside(box: Box) -> list[int]:
-        t, c, z, _, _ = _named(image, box)
+        t, c, z, y, x = _named(image, box)
+        if not (_meet(y, span_y) and _meet(x, span_x)):
+            return []
         return [
             n
             for n, (i, j, k) in enumerate(places)
@@ -42,10 +51,26 @@ def read_pages(
     ):
         t, c, z, y, x = _named(image, box)
         parts = _five_axes(image, block)
+        of_y, at_y = _shared(y, span_y)
+        of_x, at_x = _shared(x, span_x)
         for n in inside(box):
             i, j, k = places[n]
-            planes[n, y, x] = parts[i - t.start, j - c.start, k - z.start]
+            plane = parts[i - t.start, j - c.start, k - z.start]
+            planes[n, at_y, at_x] = plane[of_y, of_x]
     return planes
+
+
+def _meet(one: slice, other: slice) -> bool:
+    return bool(one.start < other.stop and other.start < one.stop)
+
+
+def _shared(box: slice, span: slice) -> tuple[slice, slice]:
+    """What both cover: as seen from the box, and from the span."""
+    start, stop = max(box.start, span.start), min(box.stop, span.stop)
+    return (
+        slice(start - box.start, stop - box.start),
+        slice(start - span.start, stop - span.start),
+    )
 
 
 def _named(image: Image, box: Box) -> tuple[slice, ...]:
