@@ -1,7 +1,7 @@
 """What `plan` foretells beside what the run then takes: time, memory, cells, output.
 
-Usage: python bench/bench_plan.py [--quick]. Three campaigns are simulated, which differ
-in the size of fields and the number of cells; a model is trained as briefly as can be.
+Usage: python bench/bench_plan.py [--quick]. Campaigns are simulated that differ in the
+size of fields and the number of cells, and in whether fields are scored in windows; a model is trained as briefly as can be.
 Each is planned with the probe, then scored by `cluster=local`. Bars: peak memory of the
 worker within 20 %, time within 30 %. The last line is one JSON object.
 """
@@ -28,7 +28,9 @@ SIZES = {  # field (px), fields a well, cells a well, plates of 96 wells
     "small": (270, 1, 50, 12),
     "medium": (540, 1, 200, 8),
     "large": (1080, 2, 800, 2),
+    "windows": (1620, 1, 800, 1),
 }
+WORDS = {"windows": ["max_field_mpx=1"]}
 MEMORY_BAR, TIME_BAR = 0.20, 0.30
 
 
@@ -56,7 +58,7 @@ def taught(root: Path, campaign: Path) -> Path:
 def compared(campaign: Path, model: Path, runs: Path) -> dict[str, Any]:
     """Plan, then score: each figure foretold, true, and their ratio."""
     words = [f"campaign={campaign}", f"model={model}", f"runs={runs}"]
-    words += [f"run={campaign.name}", "cluster=local"]
+    words += [f"run={campaign.name}", "cluster=local", *WORDS.get(campaign.name, [])]
     scoring = plan.prepared(settings_of("plan", words))
     found = plan.measured(scoring)
     if found is None:

@@ -19,8 +19,9 @@ from sklearn.metrics import roc_auc_score
 from plates.campaign import Campaign
 from plates.store import Plate, open_plate, read_field
 from plates.wells import Well
+from screen.micro_batches import micro_batches
 from screen.models import Model
-from screen.scoring import JaxScorer, micro_batches
+from screen.scoring import JaxScorer
 
 PARTS = ("decode", "find", "forward")
 MATCH_UM = 10.0

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
+from kernels.blob_tops import is_part, one_per_tile
 from kernels.fusion import staged, unfused
 from kernels.intensity import box_mean
 from kernels.shapes import Centres, Plane, Scalar
@@ -20,11 +21,6 @@ SPECK_SCALE = 0.5
 """A speck is stronger when looked for at this share of the usual radius, by more than
 SPECK_RATIO: its light falls off with the area of the disc, that of a nucleus does not."""
 SPECK_RATIO = 1.15
-TWIN_REACH = 0.75
-"""Two maxima nearer than this many radii of the larger one are one object."""
-HALO_REACH = 2.2
-"""A maximum this many radii off another, and HALO_SHARE as high, is part of its rim."""
-HALO_SHARE = 0.4
 RIM_FALL = 0.16
 """How much a spot of radius 1 falls off inwards, a pixel and share of its height, when
 its centre lies on the rim: those that fall faster have their centres outside."""
@@ -95,11 +91,29 @@ def local_maxima(plane: Plane, radius: int) -> Bool[Array, "y x"]:
     return jnp.greater_equal(plane, highest)
 
 
+class Candidates(NamedTuple):
+    """Maxima of one plane, highest first, with what was measured of each; height -inf
+    where there is none, and whether it is an object of its own."""
+
+    at: Int32[Array, "j 2"]
+    height: Float32[Array, " j"]
+    size: Float32[Array, " j"]
+    real: Bool[Array, " j"]
+
+
 def find_blobs(
     plane: Plane, threshold: Scalar, floor: Plane | Scalar, spec: BlobSpec
 ) -> Blobs:
     """Objects of about the radius asked for and higher than ``threshold``, in counts;
     ``floor`` is what the plane is known to be without objects."""
+    strength, found = candidates(plane, threshold, floor, spec)
+    return _strongest(strength, found, spec.max_cells)
+
+
+def candidates(
+    plane: Plane, threshold: Scalar, floor: Plane | Scalar, spec: BlobSpec
+) -> tuple[Plane, Candidates]:
+    """The strength of each place and SPARE times as many maxima as objects may be kept."""
     radii = sorted({max(1, round(spec.radius * scale)) for scale in SCALES})
     is_told = threshold > -jnp.inf
     looks = [staged(partial(contrast, radius=r), plane, when=is_told) for r in radii]
@@ -107,7 +121,7 @@ def find_blobs(
     top_of = partial(local_maxima, radius=radii[0])
     peak = staged(top_of, strength, when=is_told) & (strength > threshold)
     tile = radii[0] + 1
-    place, height = _one_per_tile(peak & _inside(strength, spec), strength, tile)
+    place, height = one_per_tile(peak & _inside(strength, spec), strength, tile)
     flat = place.reshape(-1, 2)
     top, index = lax.top_k(height.ravel(), min(SPARE * spec.max_cells, len(flat)))
     at = jnp.take(flat, index, axis=0)
@@ -122,9 +136,8 @@ def find_blobs(
     kept = jnp.where(real, top, -jnp.inf)
     heights = jnp.full(len(flat), -jnp.inf).at[index].set(kept).reshape(height.shape)
     sizes = jnp.zeros(len(flat)).at[index].set(size).reshape(height.shape)
-    alone = ~_is_part(place, heights, sizes, tile).ravel()
-    real = real & jnp.take(alone, index)
-    return _strongest(strength, at, top, size, real, spec.max_cells)
+    alone = ~is_part(place, heights, sizes, tile).ravel()
+    return strength, Candidates(at, top, size, real & jnp.take(alone, index))
 
 
 def _inside(strength: Plane, spec: BlobSpec) -> Bool[Array, "y x"]:
@@ -143,14 +156,8 @@ def _inside(strength: Plane, spec: BlobSpec) -> Bool[Array, "y x"]:
     return counts
 
 
-def _strongest(
-    strength: Plane,
-    at: Int32[Array, "j 2"],
-    height: Float32[Array, " j"],
-    size: Float32[Array, " j"],
-    real: Bool[Array, " j"],
-    max_cells: int,
-) -> Blobs:
+def _strongest(strength: Plane, found: Candidates, max_cells: int) -> Blobs:
+    at, height, size, real = found
     full = real.sum(dtype=jnp.int32) > max_cells
     order = lax.top_k(jnp.where(real, height, -jnp.inf), min(max_cells, len(height)))
     valid = order[0] > -jnp.inf
@@ -166,6 +173,11 @@ def _strongest(
 
 def refined(strength: Plane, place: Int32[Array, "k 2"]) -> Centres:
     """The top of the parabolas through each place and its neighbours, within half a pixel."""
+    return place.astype(jnp.float32) + offsets(strength, place)
+
+
+def offsets(strength: Plane, place: Int32[Array, "k 2"]) -> Centres:
+    """How far the tops of the parabolas lie from their places, at most half a pixel."""
     y, x = strength.shape
     row = jnp.clip(place[:, 0], 1, y - 2)
     column = jnp.clip(place[:, 1], 1, x - 2)
@@ -174,9 +186,7 @@ def refined(strength: Plane, place: Int32[Array, "k 2"]) -> Centres:
     left, right = strength[row, column - 1], strength[row, column + 1]
     before, after = jnp.stack([up, left], 1), jnp.stack([down, right], 1)
     bend = jnp.maximum(2.0 * here[:, None] - before - after, 1e-6)
-    return place.astype(jnp.float32) + jnp.clip(
-        0.5 * (after - before) / bend, -0.5, 0.5
-    )
+    return jnp.clip(0.5 * (after - before) / bend, -0.5, 0.5)
 
 
 def patches_at(
@@ -248,53 +258,3 @@ def _dot(patches: Float32[Array, "k p"], weights: np.ndarray) -> Float32[Array, 
     # HIGHEST: levels of 60,000 counts and spots of 20 meet in one sum.
     exact = jnp.asarray(weights, jnp.float32)
     return jnp.dot(patches, exact, precision=lax.Precision.HIGHEST)
-
-
-def _one_per_tile(
-    peak: Bool[Array, "y x"], strength: Plane, tile: int
-) -> tuple[Int32[Array, "n m 2"], Float32[Array, "n m"]]:
-    """The peak of each tile and its height; tiles are as narrow as two peaks are apart."""
-    y, x = peak.shape
-    pads = ((0, -y % tile), (0, -x % tile))
-    n, m = (y + pads[0][1]) // tile, (x + pads[1][1]) // tile
-    # Place + 1 as a float: exact below 2^24 pixels, and one maximum finds it.
-    number = jnp.arange(1.0, y * x + 1.0, dtype=jnp.float32).reshape(y, x)
-    marked = jnp.pad(jnp.where(peak, number, 0.0), pads)
-    rows = unfused(marked.reshape(n, tile, m * tile).max(1))
-    best = rows.reshape(n, m, tile).max(2)
-    index = jnp.maximum(best - 1.0, 0.0).astype(jnp.int32)
-    place = jnp.stack([index // x, index % x], axis=-1)
-    height = jnp.where(best > 0.0, strength[place[..., 0], place[..., 1]], -jnp.inf)
-    return unfused(place), unfused(height)
-
-
-def _is_part(
-    place: Int32[Array, "n m 2"],
-    height: Float32[Array, "n m"],
-    size: Float32[Array, "n m"],
-    tile: int,
-) -> Bool[Array, "n m"]:
-    """True where a higher (of equals, an earlier) neighbour is the same object."""
-    n, m = height.shape
-    reach = 3
-    pad = ((reach, reach), (reach, reach))
-    # Rows and columns apart: an innermost axis of two would undo vector arithmetic.
-    row, column = (unfused(place[..., k].astype(jnp.float32)) for k in (0, 1))
-    rows, columns, sizes = (unfused(jnp.pad(v, pad)) for v in (row, column, size))
-    heights = unfused(jnp.pad(height, pad, constant_values=-jnp.inf))
-    part = jnp.zeros((n, m), bool)
-    for i in range(2 * reach + 1):
-        for j in range(2 * reach + 1):
-            if (i, j) == (reach, reach):
-                continue
-            at = slice(i, i + n), slice(j, j + m)
-            far = jnp.square(rows[at] - row) + jnp.square(columns[at] - column)
-            other, wide = heights[at], jnp.maximum(sizes[at], size)
-            earlier = (i, j) < (reach, reach)
-            stronger = (other > height) | ((other == height) & earlier)
-            near = jnp.square(jnp.maximum(TWIN_REACH * wide, float(tile)))
-            rim = jnp.square(jnp.maximum(HALO_REACH * sizes[at], 0.0))
-            twin = stronger & (far < near)
-            halo = (HALO_SHARE * other > height) & (far < rim)
-            part = part | ((twin | halo) & (other > -jnp.inf))
-    return part

@@ -77,6 +77,9 @@ class FinderSpec:
             )
 
 
+SEARCH_TILE_PX = 60
+"""Side of the squares of the background under a search, in the pixels it searches."""
+
 Given = tuple[Centres, Bool[Array, " k"]]
 """Centres found elsewhere, full-resolution pixels, and which rows are centres."""
 
@@ -93,6 +96,38 @@ def search_bin(radius: float) -> int:
     return max(1, int(radius / 3.0))
 
 
+@dataclass(frozen=True)
+class Search:
+    """How a plane is searched: binned by ``factor``, over ``near`` binned pixels where
+    roughness is looked at (else 0), for ``blobs``."""
+
+    factor: int
+    near: int
+    blobs: BlobSpec
+
+    @classmethod
+    def of(cls, spec: FinderSpec) -> "Search":
+        """The search that a finder's settings mean."""
+        half = (spec.texture_px or 0.5 * spec.radius_px) / spec.bin
+        rough = spec.polarity == "texture"
+        radius = spec.radius_px / spec.bin
+        factor = spec.bin * (max(1, int(half / 3.0)) if rough else search_bin(radius))
+        near = max(1, round(half * spec.bin / factor)) if rough else 0
+        blobs = BlobSpec(
+            radius=spec.radius_px / factor,
+            border=-(-spec.border_px // factor),
+            max_cells=spec.max_cells,
+            blurred=near,
+            smallest=spec.min_radius_px / factor,
+            largest=spec.max_radius_px / factor,
+        )
+        return cls(factor, near, blobs)
+
+    def looked_at(self, coarse: Plane) -> Plane:
+        """What is searched of the binned plane: itself, or how rough it is."""
+        return roughness(coarse, self.near) if self.near else coarse
+
+
 def find_cells(
     plane: Plane, threshold: Scalar, spec: FinderSpec, binned: Plane | None = None
 ) -> Blobs:
@@ -100,27 +135,16 @@ def find_cells(
 
     ``binned`` is the plane binned by ``spec.bin``, where it is there already.
     """
-    radius = spec.radius_px / spec.bin
-    half = (spec.texture_px or 0.5 * spec.radius_px) / spec.bin
-    rough = spec.polarity == "texture"
-    factor = spec.bin * (max(1, int(half / 3.0)) if rough else search_bin(radius))
-    coarse = binned if binned is not None and factor == spec.bin else None
-    coarse = coarser(plane, factor) if coarse is None else coarse
-    near = max(1, round(half * spec.bin / factor)) if rough else 0
+    search = Search.of(spec)
+    coarse = binned if binned is not None and search.factor == spec.bin else None
+    coarse = coarser(plane, search.factor) if coarse is None else coarse
     found = find_blobs(
-        roughness(coarse, near) if rough else coarse,
+        search.looked_at(coarse),
         threshold,
-        pixel_noise(coarse) if rough else background_map(coarse, 60),
-        BlobSpec(
-            radius=spec.radius_px / factor,
-            border=-(-spec.border_px // factor),
-            max_cells=spec.max_cells,
-            blurred=near,
-            smallest=spec.min_radius_px / factor,
-            largest=spec.max_radius_px / factor,
-        ),
+        pixel_noise(coarse) if search.near else background_map(coarse, SEARCH_TILE_PX),
+        search.blobs,
     )
-    return _enlarged(found, factor)
+    return enlarged(found, search.factor)
 
 
 def find_tiles(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
@@ -134,10 +158,11 @@ def find_tiles(plane: Plane, threshold: Scalar, spec: FinderSpec) -> Blobs:
         max_tiles=spec.max_cells,
     )
     radius = jnp.where(valid, 0.5 * spec.crop_px, 0.0)
-    return _enlarged(Blobs(centres, radius, valid, full), spec.bin)
+    return enlarged(Blobs(centres, radius, valid, full), spec.bin)
 
 
-def _enlarged(found: Blobs, factor: int) -> Blobs:
+def enlarged(found: Blobs, factor: int) -> Blobs:
+    """Cells of a binned plane in pixels of full resolution."""
     centres = (found.centres + 0.5) * float(factor) - 0.5
     return found._replace(centres=centres, radius=found.radius * float(factor))
 

@@ -48,22 +48,32 @@ def power_slope(planes: Planes) -> PerChannel:
     Waves from a sixteenth to half a cycle a pixel (LONGEST a tile to Nyquist). A
     field so blurred that noise alone is left reads as flat as an empty one.
     """
-    tile = _tile_side(planes.shape[1:])
+    tile = power_side(planes.shape[1:])
     if tile < 8:
         return jnp.zeros(planes.shape[0], jnp.float32)
+    return slope_of(mean_power(planes, tile), tile)
+
+
+def mean_power(planes: Planes, tile: int) -> Float32[Array, "c t u"]:
+    """The mean power of the planes' tiles of ``tile`` pixels a side."""
     pieces = _tiles(planes, tile)
     pieces = pieces - pieces.mean((3, 4), keepdims=True)
     fade = np.hanning(tile + 1)[:-1].astype(np.float32)
     window = jnp.asarray(np.outer(fade, fade)[None, None, None])
     seen = unfused(pieces * window)
     waves = jnp.fft.rfft2(seen)
-    power = (jnp.square(waves.real) + jnp.square(waves.imag)).mean((1, 2))
+    return (jnp.square(waves.real) + jnp.square(waves.imag)).mean((1, 2))
+
+
+def slope_of(power: Float32[Array, "c t u"], tile: int) -> PerChannel:
+    """The slope of the log of such a power on the log of frequency."""
     rings = jnp.einsum("cyx,kyx->ck", power, jnp.asarray(_rings(tile)))
     slope = jnp.log(jnp.maximum(rings, 1e-3)) @ jnp.asarray(_slope_weights(tile))
     return jnp.where(rings.max(1) > 1e-3, slope, 0.0)
 
 
-def _tile_side(shape: tuple[int, ...]) -> int:
+def power_side(shape: tuple[int, ...]) -> int:
+    """Side of the tiles of a plane (y, x): TILE, or less where it is smaller."""
     side = TILE
     while side > min(shape):
         side //= 2
@@ -127,7 +137,11 @@ def debris(image: Image, spec: IntensitySpec, radius_px: float) -> PerChannel:
     In transmitted light only what departs by DARK scales counts. One pixel of four by
     four is looked at.
     """
-    seen = jnp.moveaxis(image[2::4, 2::4], 2, 0)
+    return debris_share(jnp.moveaxis(image[2::4, 2::4], 2, 0), spec, radius_px)
+
+
+def debris_share(seen: Planes, spec: IntensitySpec, radius_px: float) -> PerChannel:
+    """The same from one pixel of four by four of the image."""
     step = max(1, round(2.0 * radius_px / 4.0))
     shares = []
     for plane, kind in zip(seen, spec.kinds, strict=True):

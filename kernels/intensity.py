@@ -118,30 +118,32 @@ def background_map(plane: Plane, tile_px: int) -> Plane:
     nearly full fields give the same level as long as each 3 x 3 patch has a gap.
     """
     coarse = _tile_minima(bin_planes(plane[None], 4)[0], max(2, tile_px // 4))
-    return drawn_through(_opened(coarse), plane.shape)
+    return drawn_through(opened(coarse), plane.shape)
 
 
 def local_mean_map(plane: Plane, tile_px: int) -> Plane:
     """Local mean in counts over about 3 x 3 squares of tile_px: the light that comes."""
-    n, m = _grid(plane.shape, tile_px)
+    n, m = grid_of(plane.shape, tile_px)
     y, x = plane.shape
     means = plane[: y - y % n, : x - x % m].reshape(n, y // n, x - x % m).mean(1)
     coarse = means.reshape(n, m, x // m).mean(2)
     return drawn_through(box_mean(coarse, 1), plane.shape)
 
 
-def _grid(shape: tuple[int, ...], tile_px: int) -> tuple[int, int]:
+def grid_of(shape: tuple[int, ...], tile_px: int) -> tuple[int, int]:
+    """How many squares of about ``tile_px`` lie along both axes of a plane."""
     return max(1, round(shape[0] / tile_px)), max(1, round(shape[1] / tile_px))
 
 
 def _tile_minima(plane: Plane, tile_px: int) -> Float32[Array, "n m"]:
-    n, m = _grid(plane.shape, tile_px)
+    n, m = grid_of(plane.shape, tile_px)
     y, x = plane.shape
     rows = plane[: y - y % n, : x - x % m].reshape(n, y // n, x - x % m).min(1)
     return rows.reshape(n, m, x // m).min(2)
 
 
-def _opened(coarse: Float32[Array, "n m"]) -> Float32[Array, "n m"]:
+def opened(coarse: Float32[Array, "n m"]) -> Float32[Array, "n m"]:
+    """The least, then the mean, of 3 x 3 squares of a grid."""
     padded = jnp.pad(coarse, 1, mode="edge")
     n, m = coarse.shape
     shifts = [padded[i : i + n, j : j + m] for i in range(3) for j in range(3)]
@@ -153,21 +155,31 @@ def _opened(coarse: Float32[Array, "n m"]) -> Float32[Array, "n m"]:
 
 def drawn_through(coarse: Float32[Array, "n m"], shape: tuple[int, ...]) -> Plane:
     """A coarse grid of equal tiles drawn linearly through their centres to (y, x)."""
+    rows, columns = (
+        jnp.asarray(interpolation(n, k))
+        for n, k in zip(shape, coarse.shape, strict=True)
+    )
+    return drawn(rows, coarse, columns)
+
+
+def drawn(
+    rows: Float32[Array, "y n"],
+    coarse: Float32[Array, "n m"],
+    columns: Float32[Array, "x m"],
+) -> Plane:
+    """A coarse grid of which each row and column counts so much at each pixel."""
     # HIGHEST: a TF32 or bfloat16 product would lose 30 counts in 60,000.
     return jnp.einsum(
-        "yn,nm,xm->yx",
-        _interpolation(shape[0], coarse.shape[0]),
-        coarse,
-        _interpolation(shape[1], coarse.shape[1]),
-        precision=lax.Precision.HIGHEST,
+        "yn,nm,xm->yx", rows, coarse, columns, precision=lax.Precision.HIGHEST
     )
 
 
-def _interpolation(n_pixels: int, n_tiles: int) -> Float32[Array, "y n"]:
+def interpolation(n_pixels: int, n_tiles: int) -> Float32[np.ndarray, "y n"]:
+    """What each tile's centre counts at each pixel of an axis."""
     at = (np.arange(n_pixels) + 0.5) * (n_tiles / n_pixels) - 0.5
     at = np.clip(at, 0.0, n_tiles - 1.0)
     weights = 1.0 - np.abs(at[:, None] - np.arange(n_tiles)[None, :])
-    return jnp.asarray(np.clip(weights, 0.0, 1.0), jnp.float32)
+    return np.asarray(np.clip(weights, 0.0, 1.0), np.float32)
 
 
 def mean_and_sd(planes: Planes) -> tuple[PerChannel, PerChannel]:
@@ -215,9 +227,14 @@ def compressed(x: Plane) -> Plane:
 def _normalise_one(
     plane: Plane, kind: str, scale: float, tile_px: int
 ) -> tuple[Plane, Scalar]:
+    local = background_map if kind == "fluorescence" else local_mean_map
+    background = local(plane, tile_px)
+    return on_scale(plane, background, kind, scale), background.mean()
+
+
+def on_scale(plane: Plane, background: Plane, kind: str, scale: float) -> Plane:
+    """Counts as the networks see them, given what lies under them."""
     if kind == "fluorescence":
-        background = background_map(plane, tile_px)
-        return compressed((plane - background) * (1.0 / scale)), background.mean()
-    background = local_mean_map(plane, tile_px)
+        return compressed((plane - background) * (1.0 / scale))
     relative = plane / jnp.maximum(background, 1.0) - 1.0
-    return relative * (1.0 / scale), background.mean()
+    return relative * (1.0 / scale)

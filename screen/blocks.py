@@ -6,6 +6,7 @@ depends on the well's own pixels alone, never on its neighbours or on a restart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,14 +20,10 @@ from plates.store import Plate
 from plates.wells import Well
 from screen.cell_centres import Centres, CentreSource
 from screen.events import Events
-from screen.field_pixels import (
-    in_order,
-    read_pixels,
-    refuse_constant,
-    refuse_nonfinite,
-)
+from screen.field_pixels import field_pixels, refuse_nonfinite
 from screen.illumination import Gain
 from screen.inputs import well_input
+from screen.large_fields import is_left_in_store
 from screen.ledger import Ledger
 from screen.memory_check import resident_peak, working_bytes
 from screen.records import Cells, WellRecord
@@ -55,7 +52,8 @@ class FieldScores:
 
 
 class FieldScorer(Protocol):
-    """What turns the pixels of one field [c y x] into its scores."""
+    """What turns the pixels of one field [c y x] into its scores: an array, or of a
+    large field a StoredField."""
 
     @property
     def threshold(self) -> float:
@@ -67,7 +65,7 @@ class FieldScorer(Protocol):
 
     def __call__(
         self,
-        pixels: NDArray[Any],
+        pixels: Any,
         networks: Sequence[str],
         *,
         illumination: Gain | None = None,
@@ -89,7 +87,8 @@ class Block:
 
     ``illumination`` is the gain [c n m] of the plate's light; None where it is even.
     ``held`` is why the whole plate cannot be scored: its fields are only looked at.
-    ``room`` bounds the bytes of all fields that are under way in a process.
+    ``room`` bounds the bytes of all fields that are under way in a process, fields of
+    more than ``max_field_px`` pixels are scored in windows.
     """
 
     run: Path
@@ -103,6 +102,12 @@ class Block:
     centres: CentreSource | None = None
     held: Problem | None = None
     room: int | None = field(default=None, compare=False)
+    max_field_px: float = field(default=math.inf, compare=False)
+
+    @property
+    def is_segmented(self) -> bool:
+        """Whether a segmenter looks at every field, and so at all of it."""
+        return self.centres is not None and bool(self.centres.segmenter)
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,10 @@ def score_well(
     well, found = Well.parse(task.well), _Fields()
     expected = plate.spec.n_fields
     source = well_input(plate, well, block.illumination, block.centres)
+    large = block.max_field_px
+    n_bytes = working_bytes(plate, large, is_segmented=block.is_segmented)
     for index in range(expected):
-        with ROOM.of(working_bytes(plate), block.room):
+        with ROOM.of(n_bytes, block.room):
             lap("rest")
             _score_field(plate, well, index, task, scorer, block, found)
     # A plate that was away when the well began has been waited for by now.
@@ -214,12 +221,12 @@ def _score_field(
     found: _Fields,
 ) -> None:
     where = f"{plate.plate}/{well}/f{index}"
+    tell, large = Events(block.run).write, block.max_field_px
+    is_stored = is_left_in_store(plate, large, is_segmented=block.is_segmented)
     try:
-        read = read_pixels(plate, well, index, Events(block.run).write)
-        lap("decode")
-        pixels = in_order(read, plate, scorer.channels)
-        refuse_constant(pixels, scorer.channels, where)
-        lap("rest")
+        pixels = field_pixels(
+            plate, well, index, scorer.channels, tell, is_stored=is_stored
+        )
         if block.held is not None:
             raise FieldError(replace(block.held, where=where))
         source, place = block.centres, (plate.plate, str(well), index)

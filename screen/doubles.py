@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+from plates.problems import Problem
+from screen.codes import CODES
 from screen.records import WellRecord
 
 CODE = "NONDETERMINISM"
@@ -28,6 +31,12 @@ def first_wins(
         codes = sorted({*headers[well]["codes"], CODE})
         headers[well] = {**headers[well], "codes": codes}
     return headers, new
+
+
+def doubled(run: Path, n: int) -> Problem:
+    """What is said of the ``n`` wells of a run that were scored twice and differ."""
+    code, found = CODES[CODE], f"{n} wells, of which the first score stays"
+    return Problem(CODE, str(run), found, code.meaning, code.remedy)
 
 
 def _is_same(header: Header, record: WellRecord) -> bool:

@@ -39,6 +39,7 @@ def score_fingerprint(
     the centres given with it. No
     worker counts, no paths."""
     return {
+        **_size_of_large(settings),
         "score_version": SCORE_VERSION,
         "model": model.sha256,
         "minibatch": settings.minibatch,
@@ -53,6 +54,13 @@ def score_fingerprint(
             for p in plates
         },
     }
+
+
+def _size_of_large(settings: ScoreVerb) -> dict[str, float]:
+    """How large a field may be before it is scored in windows. Not the usual size, which
+    no run named before it could be chosen."""
+    size = settings.max_field_mpx
+    return {} if size == ScoreVerb.max_field_mpx else {"max_field_mpx": size}
 
 
 def device_kind() -> str:

@@ -13,35 +13,53 @@ from plates.problems import Problem
 from plates.store import Plate
 from screen.cluster_settings import ClusterSettings
 from screen.errors import Refusal
+from screen.large_fields import held_bytes, is_tiled, window_bytes
 
 MB = 1e6
 _STATUS = Path("/proc/self/status")
 WORKING = 8
 """What XLA holds of a field at its peak, in multiples of its bytes: 8 were measured with
 one field at a time, 7 with two, 4 with four (2160 x 2160 x 2, two networks, CPU)."""
+SEEN_WORKING = 2
+"""The same of what is held of a field that is scored in windows."""
 BASE_BYTES = 300_000_000
 """A worker with JAX and a network has at least that, without any field."""
 
 
-def field_bytes(plate: Plate) -> int:
-    """What one field takes at least while it is scored: its integers and float32."""
+def field_bytes(plate: Plate, max_field_px: float = math.inf) -> int:
+    """What one field takes at least while it is scored: its integers and float32; of a
+    field that is scored in windows those of one, and what is held of all of it."""
+    if is_tiled(plate, max_field_px):
+        held = held_bytes(plate, is_stored=plate.reads_parts)
+        return window_bytes(plate, max_field_px) + held
     size = np.dtype(plate.spec.dtype).itemsize + np.dtype(np.float32).itemsize
     return math.prod(plate.field_shape) * size
 
 
-def working_bytes(plate: Plate) -> int:
-    """About what one field takes at its peak: its pixels, and all that is made of them
-    until its cells are scored."""
-    return WORKING * field_bytes(plate)
+def working_bytes(
+    plate: Plate, max_field_px: float = math.inf, *, is_segmented: bool = False
+) -> int:
+    """About what one field takes at its peak: its pixels, and all that is made of them,
+    or of a window at a time, until its cells are scored."""
+    if not is_tiled(plate, max_field_px):
+        return WORKING * field_bytes(plate)
+    held = held_bytes(plate, is_stored=plate.reads_parts and not is_segmented)
+    return WORKING * window_bytes(plate, max_field_px) + SEEN_WORKING * held
 
 
-def check_memory(plates: Sequence[Plate], threads: int, limit: int) -> None:
+def check_memory(
+    plates: Sequence[Plate],
+    threads: int,
+    limit: int,
+    max_field_px: float = math.inf,
+) -> None:
     """Raise Refusal (MEMORY_FULL) listing every plate whose fields, one a thread and one
     to come, do not fit ``limit`` bytes of a worker; it names the threads that fit."""
+    sizes = [field_bytes(plate, max_field_px) for plate in plates]
     problems = [
-        _problem(plate, threads, needed, limit)
-        for plate in plates
-        if (needed := BASE_BYTES + (threads + 1) * field_bytes(plate)) > limit
+        _problem(plate, threads, size, limit)
+        for plate, size in zip(plates, sizes, strict=True)
+        if BASE_BYTES + (threads + 1) * size > limit
     ]
     if problems:
         raise Refusal(problems)
@@ -61,7 +79,9 @@ def room_bytes(cluster: ClusterSettings) -> int | None:
     return None if promised is None else promised - BASE_BYTES
 
 
-def check_worker_memory(cluster: ClusterSettings, plates: Sequence[Plate]) -> None:
+def check_worker_memory(
+    cluster: ClusterSettings, plates: Sequence[Plate], max_field_px: float = math.inf
+) -> None:
     """Raise Refusal (MEMORY_FULL) where the fields that are alive at a time do not fit
     the machine, or not one of them what is promised by cluster.memory_mb; or where more
     is promised than there is."""
@@ -69,9 +89,9 @@ def check_worker_memory(cluster: ClusterSettings, plates: Sequence[Plate]) -> No
     if share is not None and promised > share:
         raise Refusal(_too_much(cluster, share))
     if promised:
-        _check_promise(plates, promised)
+        _check_promise(plates, promised, max_field_px)
     elif share is not None:
-        check_memory(plates, cluster.threads, share)
+        check_memory(plates, cluster.threads, share, max_field_px)
 
 
 _highest = [0]
@@ -98,7 +118,7 @@ def _share(cluster: ClusterSettings) -> int | None:
     return int(MEMORY_LIMIT) // cluster.workers
 
 
-def _check_promise(plates: Sequence[Plate], promised: int) -> None:
+def _check_promise(plates: Sequence[Plate], promised: int, max_field_px: float) -> None:
     problems = [
         Problem(
             "MEMORY_FULL",
@@ -109,7 +129,7 @@ def _check_promise(plates: Sequence[Plate], promised: int) -> None:
             f"cluster.memory_mb={math.ceil(needed / MB)} or more, then the same command",
         )
         for plate in plates
-        if (needed := BASE_BYTES + field_bytes(plate)) > promised
+        if (needed := BASE_BYTES + field_bytes(plate, max_field_px)) > promised
     ]
     if problems:
         raise Refusal(problems)
@@ -126,8 +146,8 @@ def _too_much(cluster: ClusterSettings, share: int) -> Problem:
     )
 
 
-def _problem(plate: Plate, threads: int, needed: int, limit: int) -> Problem:
-    fits = (limit - BASE_BYTES) // field_bytes(plate) - 1
+def _problem(plate: Plate, threads: int, size: int, limit: int) -> Problem:
+    needed, fits = BASE_BYTES + (threads + 1) * size, (limit - BASE_BYTES) // size - 1
     remedy = f"cluster.threads={fits}" if fits > 0 else "a machine with more memory"
     return Problem(
         "MEMORY_FULL",

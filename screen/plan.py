@@ -19,6 +19,7 @@ from screen.errors import Outcome
 from screen.finished_wells import finished_wells
 from screen.forecast import Forecast, PlateWork, forecast
 from screen.illumination import gains_of
+from screen.large_fields import windows_told
 from screen.ledger import Ledger
 from screen.models import Model, load_model
 from screen.paths import run_dir
@@ -35,7 +36,10 @@ def run(settings: PlanVerb) -> Outcome:
     works = works_of(scoring)
     # An existing scheduler may stand where this machine's temporary folder is not.
     is_probed = settings.probe and settings.cluster.kind != "address"
-    lines = [*_read_lines(scoring.campaign, scoring.model, works), ""]
+    lines = [*_read_lines(scoring.campaign, scoring.model, works)]
+    large, finder = settings.max_field_mpx * 1e6, scoring.model.spec.finder
+    told = windows_told(scoring.plates, large, finder)
+    lines += [*(f"       {line}" for line in told), ""]
     lines += [*_take_lines(scoring, works, is_probed=is_probed), ""]
     lines += _write_lines(scoring.run, works)
 

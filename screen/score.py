@@ -17,10 +17,10 @@ from screen.answers import check_roots
 from screen.blocks import Block, WellDone, WellTask
 from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, run_blocks
-from screen.codes import CODES, ExitCode
+from screen.codes import ExitCode
 from screen.deaths import unscored
 from screen.devices import Device, device_for, precision_note
-from screen.doubles import CODE as DOUBLED
+from screen.doubles import doubled
 from screen.errors import Outcome, rendered
 from screen.estimate import Estimate
 from screen.events import Events
@@ -30,6 +30,7 @@ from screen.finished_wells import Finished, finished_wells, not_done, tally
 from screen.gpus import NO_PREALLOCATION, busy_gpus
 from screen.illumination import Gain, gains_of
 from screen.inputs import forget_changed
+from screen.large_fields import windows_told
 from screen.ledger import Ledger
 from screen.lock import held
 from screen.memory_check import check_worker_memory, room_bytes, worker_bytes
@@ -109,7 +110,9 @@ def score_campaign(
     centres = centre_sources(model.spec.finder, campaign.root, plates)
     check_writable(run)
     check_names(run, [p.plate for p in plates])
-    check_worker_memory(settings.cluster, plates)
+    check_worker_memory(settings.cluster, plates, settings.max_field_mpx * 1e6)
+    for line in windows_told(plates, settings.max_field_mpx * 1e6, model.spec.finder):
+        print(line, file=sys.stderr)
     with held(run, force=settings.lock.break_):
         facts = score_fingerprint(model, plates, settings, gains, centres)
         changed: list[Problem] = []
@@ -242,6 +245,7 @@ def blocks_of(
             centres=scoring.centres[plate.plate],
             held=held,
             room=room_bytes(scoring.settings.cluster),
+            max_field_px=scoring.settings.max_field_mpx * 1e6,
         )
 
 
@@ -278,22 +282,17 @@ def _commit_unscorable(scoring: Scoring, plate: Plate, expected: Expected) -> No
 def _outcome(
     scoring: Scoring, found: tuple[dict[str, int], int], changed: Sequence[Problem]
 ) -> Outcome:
-    tally, doubled = found
+    tally, n_doubled = found
     total, lost = sum(tally.values()), tally.get("QUARANTINED", 0)
     listed = ", ".join(f"{n} {status}" for status, n in tally.items())
     message = f"{total} wells of {len(scoring.plates)} plates: {listed}"
     channels = scoring.model.spec.channels
     dark = [p for plate in scoring.plates if (p := dark_plate(plate, channels))]
-    doubles = [_doubled(scoring.run, doubled)] if doubled else []
+    doubles = [doubled(scoring.run, n_doubled)] if n_doubled else []
     warnings = [w for p in scoring.plates for w in p.warnings]
     doubts = rendered([*warnings, *dark, *changed, *doubles])
     message = "\n".join([message, *doubts.splitlines()])
     if lost > scoring.settings.quarantine.max_share * total:
         return Outcome(ExitCode.QUARANTINE, message, (scoring.run,))
-    code = ExitCode.PARTIAL if lost or doubled else ExitCode.COMPLETE
+    code = ExitCode.PARTIAL if lost or n_doubled else ExitCode.COMPLETE
     return Outcome(code, message, (scoring.run,))
-
-
-def _doubled(run: Path, n: int) -> Problem:
-    code, found = CODES[DOUBLED], f"{n} wells, of which the first score stays"
-    return Problem(DOUBLED, str(run), found, code.meaning, code.remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from screen.compilations import count_compilations
 from screen.device_faults import fitting, once_more
 from screen.devices import device_for
 from screen.illumination import Gain
+from screen.micro_batches import micro_batches
 from screen.model_networks import load_networks
 from screen.models import Model, ModelSpec, load_model
 from screen.once import Once
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from flax import nnx
 
     from kernels.centres import Finder, FinderSpec
+    from kernels.field_windows import Pixels
     from kernels.intensity import IntensitySpec
     from kernels.preprocessing import Preprocessing
     from kernels.scorer import Precision, Scorer
@@ -46,6 +49,7 @@ class ModelScorer:
     minibatch: int
     device: str = "auto"
     precision: Precision = "float32"
+    max_field_px: float = math.inf
 
     def __call__(self) -> JaxScorer:
         """The scorer; raises InputError when the folder holds another model by now."""
@@ -61,6 +65,7 @@ def scorer_of(model: Model, settings: ScoreVerb) -> ModelScorer:
         settings.minibatch,
         settings.device,
         settings.precision,  # type: ignore[arg-type]
+        settings.max_field_mpx * 1e6,
     )
 
 
@@ -80,7 +85,7 @@ def _load(source: ModelScorer) -> JaxScorer:
             "put the old model back, then run the same command again",
         )
         raise InputError(problem)
-    return JaxScorer(model, source.minibatch, source.precision)
+    return JaxScorer(model, source.minibatch, source.precision, source.max_field_px)
 
 
 class JaxScorer:
@@ -91,10 +96,16 @@ class JaxScorer:
     """
 
     def __init__(
-        self, model: Model, minibatch: int, precision: Precision = "float32"
+        self,
+        model: Model,
+        minibatch: int,
+        precision: Precision = "float32",
+        max_field_px: float = math.inf,
     ) -> None:
-        """Keep the model; nothing is compiled before the first field."""
+        """Keep the model; nothing is compiled before the first field. Fields of more
+        than ``max_field_px`` pixels are looked at in tiles."""
         self.model = model
+        self.max_field_px = max_field_px
         self.minibatch = minibatch
         self.precision: Precision = precision
         self.channels = model.spec.channels
@@ -105,7 +116,7 @@ class JaxScorer:
     def _networks(self) -> dict[str, tuple[nnx.GraphDef[Any], nnx.State[Any, Any]]]:
         return load_networks(self.model)
 
-    def _calibrated(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    def calibrated(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities [n k] as the model's calibration on unseen wells reads them."""
         if not self.model.spec.calibration:
             return raw
@@ -175,7 +186,8 @@ class JaxScorer:
         return score
 
     @property
-    def _most(self) -> int:
+    def most(self) -> int:
+        """Cells of one field that are kept."""
         return int(self.model.spec.finder.get("max_cells", 0))
 
     def _found(
@@ -186,7 +198,7 @@ class JaxScorer:
     ) -> FoundField:
         import jax
 
-        given = None if centres is None else padded(centres, self._most)
+        given = None if centres is None else padded(centres, self.most)
         find = self.finder(pixels.shape, pixels.dtype.name, illumination)
         lap("compile")
         placed = jax.device_put((pixels, illumination, given))
@@ -195,7 +207,7 @@ class JaxScorer:
 
     def __call__(
         self,
-        pixels: NDArray[Any],
+        pixels: Pixels,
         networks: Sequence[str],
         *,
         illumination: Gain | None = None,
@@ -212,15 +224,19 @@ class JaxScorer:
 
     def _scored(
         self,
-        pixels: NDArray[Any],
+        pixels: Pixels,
         networks: Sequence[str],
         illumination: Gain | None,
         centres: Centres | None,
     ) -> FieldScores:
         import jax
 
-        found = self._found(pixels, illumination, centres)
-        is_full = centres is not None and len(centres) > self._most
+        if pixels.shape[1] * pixels.shape[2] > self.max_field_px:
+            from screen.tiled_scoring import score_tiles
+
+            return score_tiles(self, pixels, networks, illumination, centres)
+        found = self._found(np.asarray(pixels), illumination, centres)
+        is_full = centres is not None and len(centres) > self.most
         image = found.image
         small = type(found)(image, *jax.device_get(found[1:]))
         lap("find")
@@ -248,24 +264,12 @@ class JaxScorer:
         return FieldScores(
             y=places[:, 0],
             x=places[:, 1],
-            probability=self._calibrated(raw),
+            probability=self.calibrated(raw),
             profile=np.asarray(profile),
             embedding={k: np.asarray(v) for k, v in embedding.items()},
             measures=_measures(small),
             codes=("CAPACITY",) if is_full or bool(small.at_capacity) else (),
         )
-
-
-def micro_batches(
-    found: FoundField, n: int, size: int
-) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """The first ``n`` centres [size 2] of a field in batches of one size, each with
-    what of it is cells [size]."""
-    centres, valid = np.asarray(found.centres), np.asarray(found.valid)
-    short = -len(centres) % size
-    centres = np.pad(centres, ((0, short), (0, 0)))
-    valid = np.pad(valid, (0, short))
-    return [(centres[i : i + size], valid[i : i + size]) for i in range(0, n, size)]
 
 
 def _measures(found: FoundField) -> dict[str, list[float]]:

@@ -133,6 +133,9 @@ class ScoreVerb:
         "what networks compute in; tf32 and bfloat16 are for GPUs",
         choices=("float32", "tf32", "bfloat16"),
     )
+    max_field_mpx: float = key(
+        100.0, "larger fields are scored window by window", "Mpx", low=0.01, high=1000
+    )
     min_fields_share: float = key(
         0.666, "least share of good fields for a score", "share", low=0, high=1
     )

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from plates.problems import FieldError, InputError, Problem
-from plates.store import Plate, open_plate, read_field
+from plates.store import Plate, open_plate, read_field, read_region
 from plates.wells import Well
 from screen.answers import answers
 from screen.breaker import Breaker
@@ -32,6 +32,7 @@ from screen.stages import lap
 
 T = TypeVar("T")
 Tell = Callable[..., None]
+Part = tuple[tuple[int, ...], slice, slice]  # channels by number, rows, columns
 
 # Below the ten minutes without a commit after which workers count as stuck.
 PATIENCE_S = 540.0
@@ -96,15 +97,20 @@ class SteadyReads:
         return self._steady(ask, path.name, tell or _silent)
 
     def read(
-        self, plate: Plate, well: Well, index: int, tell: Tell | None = None
+        self,
+        plate: Plate,
+        well: Well,
+        index: int,
+        tell: Tell | None = None,
+        part: Part | None = None,
     ) -> NDArray[Any]:
-        """Pixels [c y x] of a field in native byte order.
+        """Pixels [c y x] of a field, or of a part of it, in native byte order.
 
         Raises FieldError for a fault of the data or of one place on the disk, Refusal
         when the storage stays away; ``tell(event, **facts)`` hears of every pause.
         """
         where = f"{plate.plate}/{well}/f{index:02d}"
-        ask = partial(_read, plate, well, index)
+        ask = partial(_read, plate, well, index, part)
         return self._steady(ask, where, tell or _silent, plate)
 
     def _steady(
@@ -178,10 +184,15 @@ def _silent(event: str, **facts: object) -> None:
     """Whoever asked wants to hear nothing."""
 
 
-def _read(plate: Plate, well: Well, index: int) -> NDArray[Any]:
+def _read(plate: Plate, well: Well, index: int, part: Part | None) -> NDArray[Any]:
     """One reading of a field; StorageError where the storage did not answer."""
     with _storage_faults(plate.path):
         try:
+            if part is not None:
+                channels, *spans = part
+                return read_region(
+                    plate, well, index, *spans, channels=channels, told=lap
+                )
             pixels: NDArray[Any] = read_field(plate, well, index, told=lap)
         except FieldError:
             # A dead mount makes every field "missing"; that is no fault of the data.

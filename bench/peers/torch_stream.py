@@ -25,8 +25,9 @@ from bench.peers.torch_networks import Compact, settled
 from kernels.crops import windowed
 from plates.store import Plate, read_field
 from plates.wells import Well
+from screen.micro_batches import micro_batches
 from screen.models import Model
-from screen.scoring import JaxScorer, micro_batches
+from screen.scoring import JaxScorer
 
 N_THREADS = 2
 LAPS = 30
