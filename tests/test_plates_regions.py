@@ -34,7 +34,7 @@ def parts(draw: st.DrawFn, shape: tuple[int, ...]) -> shard_parts.Part:
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_any_part_of_any_shard_is_a_crop_of_all_of_it(data: st.DataObject) -> None:
     size = tuple(data.draw(st.integers(1, n)) for n in (3, 14, 14))
     shape = (1, size[0], 1, size[1], size[2])
@@ -92,7 +92,7 @@ def plate(form: str, tmp_path_factory: pytest.TempPathFactory) -> Plate:
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 def test_any_part_of_any_plate_is_a_crop_of_its_field(
     plate: Plate, data: st.DataObject
 ) -> None:

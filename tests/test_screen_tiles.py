@@ -3,15 +3,19 @@ no more of a field in memory than a window and a sixteenth of its pixels."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from kernels.crops import gather_crops
 from kernels.networks import build
+from kernels.scorer import ScoredBatch
 from plates.campaign import Campaign
 from plates.problems import FieldError
 from plates.shard_parts import StoredPart
@@ -44,40 +48,59 @@ from tests.test_screen_score import score, settings
 from tests.tiny_screen import NumpyScorer, make_model, make_screen
 from tests.tiny_screen import table_bytes as tables
 
-SIDE = 200
+SIDE = 192
 LIGHT = {"kinds": ["fluorescence"], "scales": [1e3], "saturation_level": None}
 FINDER = {
-    "kind": "centres", "channel": 0, "radius_px": 4.0, "min_contrast": 3.0,
+    "kind": "centres", "channel": 0, "radius_px": 3.0, "min_contrast": 3.0,
     "max_cells": 150, "crop_px": 16,
 }  # fmt: skip
 
 
 @pytest.fixture
 def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """XLA works less at what runs once; the long tests look at what it makes else."""
+    """XLA works less at what runs once, weighted sums of crops stand for networks, and
+    two radii are looked for; the long tests look at all of it as it is."""
+    monkeypatch.setattr(JaxScorer, "scorer", weighing)
+    for module in ("blobs", "field_tiles"):
+        monkeypatch.setattr(f"kernels.{module}.SCALES", (0.7, 1.0))
     monkeypatch.setattr("kernels.field_survey.BAND_PX", 3000)
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+def weighing(_scorer: JaxScorer, networks: tuple[str, ...], _image: Any) -> Any:
+    """A scorer that weighs each pixel of a crop in its own way."""
+    return _weighed[len(networks)]
+
+
+def _weighing(n_networks: int, image: Any, centres: Any, valid: Any) -> ScoredBatch:
+    weights = np.random.default_rng(0).normal(0, 0.2, (3, 16, 16)).astype(np.float32)
+    crops = gather_crops(image, centres, crop_px=16, bin=1)
+    sums = jnp.einsum("kyx,byxc->bk", weights, crops) * valid[:, None]
+    p = jax.nn.sigmoid(sums[None, :, 0].repeat(n_networks, 0)) * valid
+    return ScoredBatch(p, sums[None].repeat(n_networks, 0), sums)
+
+
+_weighed = {1: jax.jit(partial(_weighing, 1))}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model with random weights."""
+    """A small model without a network."""
     path = tmp_path_factory.mktemp("model") / "m"
-    network = build("compact", 1, 16, key=jax.random.key(1))
     spec = replace(SPEC, finder=FINDER, intensity=LIGHT)
-    save_model(path, spec, {"half0": network_weights(network)})
+    save_model(path, spec, {"half0": {"weight": np.zeros(1, np.float32)}})
     return path
 
 
 @pytest.fixture(scope="module")
 def given(folder: Path) -> Path:
-    """The same model, of cells that others found."""
+    """A small model with random weights, of cells that others found."""
     path = folder.with_name("given")
-    model = load_model(folder)
-    spec = replace(model.spec, finder={**FINDER, "kind": "given"})
-    save_model(path, spec, model.weights)
+    network = build("compact", 1, 16, key=jax.random.key(1))
+    spec = replace(SPEC, finder={**FINDER, "kind": "given"}, intensity=LIGHT)
+    save_model(path, spec, {"half0": network_weights(network)})
     return path
 
 
@@ -133,9 +156,9 @@ def test_a_large_field_scores_as_if_it_were_small(folder: Path) -> None:
     model = load_model(folder)
     scorer, cut = JaxScorer(model, 8), JaxScorer(model, 8, max_field_px=3000)
     whole = scorer(field(1), ("half0",))
-    assert len(whole.y) > 16
+    assert len(whole.y) >= 16
     tiles = _tiles(cut, (1, SIDE, SIDE), "uint16")
-    assert len(tiles.tiles) == 4
+    assert len(tiles.tiles) == 9
     watched = Watched(field(1))
     assert_alike(cut(watched, ("half0",)), whole)
     assert watched.largest == np.prod(tiles.window) < field(1).size
@@ -171,7 +194,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("plates.shard.LARGEST_CHUNK_PX", 32)
         root = tmp_path_factory.mktemp("c") / "campaign"
-        return make_screen(root, ("P01", "P02"), 4, sides={"P02": 128})
+        return make_screen(root, ("P01", "P02"), 2, sides={"P02": 128})
 
 
 @pytest.fixture
@@ -223,7 +246,7 @@ def test_only_large_fields_are_left_in_their_store_and_score_the_same(
     source = WindowSource([])
     outcome, run = score(campaign, tmp_path / "cut", CUT, source=source)
     assert outcome.code == 0
-    assert source.given == [np.ndarray] * 8 + [StoredField] * 8
+    assert source.given == [np.ndarray] * 4 + [StoredField] * 4
     _, whole = score(campaign, tmp_path / "whole")
     for plate in ("P01", "P02"):
         cut, uncut = (list(Ledger(one).headers(plate)) for one in (run, whole))
