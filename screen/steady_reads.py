@@ -184,7 +184,9 @@ def _silent(event: str, **facts: object) -> None:
     """Whoever asked wants to hear nothing."""
 
 
-def _read(plate: Plate, well: Well, index: int, part: Part | None) -> NDArray[Any]:
+def _read(
+    plate: Plate, well: Well, index: int, part: Part | None = None
+) -> NDArray[Any]:
     """One reading of a field; StorageError where the storage did not answer."""
     with _storage_faults(plate.path):
         try:
