@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float32
 
 from kernels.blobs import Blobs, BlobSpec, coarser, contrast, find_blobs
 from kernels.focus import sharpness
@@ -129,7 +129,10 @@ class Search:
 
 
 def find_cells(
-    plane: Plane, threshold: Scalar, spec: FinderSpec, binned: Plane | None = None
+    plane: Plane,
+    threshold: Scalar,
+    spec: FinderSpec,
+    binned: Float32[Array, "u v"] | None = None,
 ) -> Blobs:
     """Cells of one plane of full resolution; threshold in counts of binned pixels.
 

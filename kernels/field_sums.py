@@ -134,12 +134,16 @@ class Noise:
 
 
 def mean_of(plane: Numbers, factor: int) -> Numbers:
-    """Float32 means of factor x factor pixels; rows and columns left over are cut off."""
+    """Float32 means of factor x factor pixels; rows and columns left over are cut off.
+    Rows are added before columns, as `bin_planes` does."""
     if factor == 1:
         return plane
     y, x = (n - n % factor for n in plane.shape)
-    total = plane[0:y:factor, 0:x:factor].astype(np.float32)
-    for k in range(1, factor**2):
-        total += plane[k // factor : y : factor, k % factor : x : factor]
+    rows = plane[0:y:factor, :x].astype(np.float32)
+    for i in range(1, factor):
+        rows += plane[i:y:factor, :x]
+    total = rows[:, 0::factor].copy()
+    for j in range(1, factor):
+        total += rows[:, j::factor]
     total *= np.float32(1.0 / factor**2)
     return total
