@@ -25,6 +25,7 @@ import numpy as np
 
 from bench.machine import ROOT, facts, rounded
 from plates import shard_parts
+from plates.shard import decode_chunk
 from plates.store import PlateSpec, open_plate, plate_writer
 from plates.wells import PlateFormat, Well
 
@@ -102,11 +103,10 @@ def child(plate_path: str, model_path: str, max_mpx: str, out: str) -> None:
     scorer = JaxScorer(load_model(Path(model_path)), 64, max_field_px=max_px)
     scorer.finder((1, 64, 64), "uint16")  # JAX and its libraries are there before
     before, n_px = resident_peak(), [0]
-    real = shard_parts.decode_chunk
 
     def counted(data: bytes, layout: Any, target: Any) -> None:
         n_px[0] += target.size
-        real(data, layout, target)
+        decode_chunk(data, layout, target)
 
     is_stored = is_left_in_store(plate, max_px, is_segmented=False)
     begun = _cpu()

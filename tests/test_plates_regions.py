@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from plates import shard_parts
 from plates.ome_zarr import chunk_codecs
 from plates.problems import FieldError, InputError
-from plates.shard import ShardError, ShardLayout, encode_shard
+from plates.shard import ShardError, ShardLayout, decode_chunk, encode_shard
 from plates.shard_parts import StoredPart
 from plates.store import Plate, open_plate, read_field, read_region
 from plates.wells import Well
@@ -109,13 +110,17 @@ def test_only_chunks_of_the_part_are_decoded(
     plate: Plate, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[object] = []
-    real, decode = shard_parts.decode_chunk, chunk_codecs.Chain.decode
-    monkeypatch.setattr(
-        shard_parts, "decode_chunk", lambda *a: (calls.append(a), real(*a))[1]
-    )
-    monkeypatch.setattr(
-        chunk_codecs.Chain, "decode", lambda *a: (calls.append(a), decode(*a))[1]
-    )
+
+    def counting(real: Any) -> Any:
+        def counted(*given: Any) -> Any:
+            calls.append(given)
+            return real(*given)
+
+        return counted
+
+    monkeypatch.setattr(shard_parts, "decode_chunk", counting(decode_chunk))
+    decode = counting(chunk_codecs.Chain.decode)
+    monkeypatch.setattr(chunk_codecs.Chain, "decode", decode)
     read_region(plate, plate.wells[0], 0, slice(0, 1), slice(0, 1), channels=[1])
     assert len(calls) == 1
     assert plate.reads_parts == (form in PARTED)

@@ -64,9 +64,10 @@ def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in ("blobs", "field_tiles"):
         monkeypatch.setattr(f"kernels.{module}.SCALES", (0.7, 1.0))
     monkeypatch.setattr("kernels.field_survey.BAND_PX", 3000)
-    jax.config.update("jax_disable_most_optimizations", True)
+    config: Any = jax.config
+    config.update("jax_disable_most_optimizations", True)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    config.update("jax_disable_most_optimizations", False)
 
 
 def weighing(_scorer: JaxScorer, networks: tuple[str, ...], _image: Any) -> Any:
