@@ -30,7 +30,7 @@ demo: $(V)/.ok ## simulate, train, score, call and report a virtual screen (SEED
 test: $(V)/.ok ## run every test
 	@$(BIN)/python -m pytest -q --durations=20 -n 2 --dist loadfile
 
-KEPT := ledger lock commit hangs memory score status
+KEPT := ledger lock commit hangs memory score status tiles
 CAUGHT := storage storage_files storage_lock storage_reads runs devices
 NOT_HERE := killed_at_every or for_real or ended_all_the_same or nohup or second_signal or F09 or F10 or F16
 
