@@ -1,12 +1,12 @@
 """What a field takes that is scored in windows, beside one that is scored whole.
 
-Usage: python bench/bench_windows.py [--side 16000] [--beside 4000] [--whole]
-[--quick]. One channel of random cells is painted and kept in a plate of our own; a fresh process scores each
-field from its store. A field of ``beside`` pixels a side is scored whole and in windows,
-and both are compared; one of ``side`` in windows alone, unless --whole is given, which
-takes 13 GB at 16,000. Bars: the same cells, to 1e-4 px; the large field in windows takes
-no more than LIMIT_MB beyond what a process holds before it. The last line is one JSON
-object.
+Usage: python bench/bench_windows.py [--side 16000] [--beside 4000] [--whole] [--quick].
+One channel of random cells is painted and kept in a plate of our own; a fresh process
+scores each field from its store. A field of ``beside`` pixels a side is scored whole and
+in windows, and both are compared; one of ``side`` in windows alone, unless --whole is
+given, which takes 13 GB at 16,000. Bars: the same cells, to 1e-4 px; the large field in
+windows takes no more than LIMIT_MB beyond what a process holds before it. The last line
+is one JSON object.
 """
 
 import argparse
