@@ -31,7 +31,7 @@ from plates.wells import PlateFormat, Well
 
 A1 = Well.parse("A01")
 CELLS_MPX, TILE = 300, 1000
-LIMIT_MB = 1200
+LIMIT_MB = 600
 FINDER = {
     "kind": "centres", "channel": 0, "radius_px": 8.0, "min_contrast": 5.0,
     "max_cells": 100_000, "crop_px": 32,

@@ -33,12 +33,16 @@ def is_left_in_store(plate: Plate, max_field_px: float, *, is_segmented: bool) -
     return is_tiled(plate, max_field_px) and plate.reads_parts and not is_segmented
 
 
+def seen_bytes(plate: Plate) -> int:
+    """What is kept of all windows of a large field: a pixel of SEEN."""
+    return math.prod(plate.field_shape) // SEEN * np.dtype(np.float32).itemsize
+
+
 def held_bytes(plate: Plate, *, is_stored: bool) -> int:
-    """What is kept of a large field while its windows are scored: a pixel of SEEN, and
-    its integers where it is not left in the store."""
-    n_px = math.prod(plate.field_shape)
-    seen = n_px // SEEN * np.dtype(np.float32).itemsize
-    return seen + (0 if is_stored else n_px * np.dtype(plate.spec.dtype).itemsize)
+    """What is kept of a large field while its windows are scored: that, and its integers
+    where it is not left in the store."""
+    size = 0 if is_stored else np.dtype(plate.spec.dtype).itemsize
+    return seen_bytes(plate) + math.prod(plate.field_shape) * size
 
 
 def window_bytes(plate: Plate, max_field_px: float) -> int:

@@ -13,15 +13,15 @@ from plates.problems import Problem
 from plates.store import Plate
 from screen.cluster_settings import ClusterSettings
 from screen.errors import Refusal
-from screen.large_fields import held_bytes, is_tiled, window_bytes
+from screen.large_fields import held_bytes, is_tiled, seen_bytes, window_bytes
 
 MB = 1e6
 _STATUS = Path("/proc/self/status")
 WORKING = 8
 """What XLA holds of a field at its peak, in multiples of its bytes: 8 were measured with
 one field at a time, 7 with two, 4 with four (2160 x 2160 x 2, two networks, CPU)."""
-SEEN_WORKING = 2
-"""The same of what is held of a field that is scored in windows."""
+SEEN_WORKING = 4
+"""The same of what is seen of a field in windows: 3.6 were measured (16,000 x 16,000)."""
 BASE_BYTES = 300_000_000
 """A worker with JAX and a network has at least that, without any field."""
 
@@ -44,7 +44,8 @@ def working_bytes(
     if not is_tiled(plate, max_field_px):
         return WORKING * field_bytes(plate)
     held = held_bytes(plate, is_stored=plate.reads_parts and not is_segmented)
-    return WORKING * window_bytes(plate, max_field_px) + SEEN_WORKING * held
+    made = (SEEN_WORKING - 1) * seen_bytes(plate)
+    return WORKING * window_bytes(plate, max_field_px) + held + made
 
 
 def check_memory(
