@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from plates.fluorophores import suspicion_of
 from screen.judgement import DoseRow, Judge, dose_points, telling_dose
 from screen.statistics.calls import Evidence
-from screen.statistics.class_probability import log_likelihoods, probabilities
+from screen.statistics.class_probability import compound_likelihoods, posteriors
 from screen.statistics.ranking import rank_intervals
 from screen.statistics.selectivity import selectivity
 
@@ -37,18 +37,11 @@ def class_columns(
 ) -> list[dict[str, float | None]]:
     """Of every compound the columns of CLASS_COLUMNS; null where its doses have not both
     a rescue and a cell number. The shares of the classes are learnt from the screen."""
-    points = [dose_points(part, judge) for part in parts]
-    likelihoods = [
-        log_likelihoods(judge.curves, *one, judge.tolerance, ODD)
-        for one in points
-        if one is not None
-    ]
-    found = iter(probabilities(likelihoods)[0])
+    found = _class_probabilities(parts, judge)
     rows = []
-    for one, part, e, name in zip(points, parts, evidence, names, strict=True):
+    for i, (part, e, name) in enumerate(zip(parts, evidence, names, strict=True)):
         row: dict[str, float | None] = dict.fromkeys(CLASS_COLUMNS)
-        if one is not None:
-            p = next(found)
+        if (p := found.get(i)) is not None:
             row["p_class"], row["p_rescue"] = p.get(name), p["rescue"]
             row["p_rescue_viable"] = p["rescue"] * _viable(part, judge)
             window = selectivity(e.low, e.effect, e.high, judge.shares)
@@ -57,6 +50,23 @@ def class_columns(
             row["selectivity_high"] = window.high
         rows.append(row)
     return rows
+
+
+def _class_probabilities(
+    parts: list[list[DoseRow]], judge: Judge
+) -> dict[int, dict[str, float]]:
+    """The probability of each class, for every compound of which some dose has both
+    numbers."""
+    points = dose_points(parts, judge)
+    told = np.unique(points.owner)
+    if told.size == 0:
+        return {}
+    all_ = compound_likelihoods(judge.curves, points, judge.tolerance, ODD, len(parts))
+    found, _ = posteriors(all_.log[told])
+    return {
+        i: dict(zip(all_.names, row, strict=True))
+        for i, row in zip(told.tolist(), found.tolist(), strict=True)
+    }
 
 
 def _viable(part: list[DoseRow], judge: Judge) -> float:

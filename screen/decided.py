@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from screen.judgement import DoseRow, Judge, evidence_of, known, loss_elsewhere
+from screen.judgement import (
+    DoseRow,
+    Judge,
+    Tested,
+    all_evidence,
+    known,
+    loss_elsewhere,
+)
 from screen.signs import Signs, signs_of
 from screen.statistics.dose_tests import unit_tests
 from screen.statistics.evidence import Decision, Evidence, confirm, decide
@@ -39,10 +46,8 @@ def decided(
     p, q, q_count = _tested(doses, judge)
     p_off, q_off = _off_axis(units, judge.rules.adjustment)
     signs = [signs_of(part, judge.rules, *chemistry[key[0]]) for key, part in units]
-    evidence = [
-        evidence_of(part, p[i], q[i], q_count[i], judge, q_off=q_off[i], signs=signs[i])
-        for i, (_, part) in enumerate(units)
-    ]
+    tests = Tested(p, q, q_count, q_off)
+    evidence = all_evidence([part for _, part in units], tests, judge, signs)
     decisions, q_wanted = _decisions(evidence, p, q, judge.rules)
     return [
         Decided(e, _toxic_somewhere(d, e, part, judge), s, float(r), float(off))

@@ -1,10 +1,11 @@
 """The class of every dose, beneath the call of its compound."""
 
+import numpy as np
 import polars as pl
 
-from screen.judgement import DoseRow, Judge, evidence_of
+from screen.judgement import DoseRow, Judge, Tested, all_evidence
 from screen.signs import signs_of
-from screen.statistics.evidence import decide
+from screen.statistics.evidence import Evidence, decide
 from screen.statistics.replicates import UNIT
 
 COLUMNS = ("class", "is_called", "why")
@@ -25,9 +26,13 @@ def with_classes(
             *UNIT, "q", "q_count", "off_axis_q", "is_hit", "interference"
         ).iter_rows(named=True)
     }
+    rows = list(doses.iter_rows(named=True))
+    own = [verdicts[tuple(row[c] for c in UNIT)] for row in rows]
+    evidence = _evidence(rows, own, judge)
+    decisions = [decide(e, judge.rules) for e in evidence]
     found = [
-        _of(row, verdicts[tuple(row[c] for c in UNIT)], judge)
-        for row in doses.iter_rows(named=True)
+        (d.name, bool(d.is_hit and compound["is_hit"]), d.reason)
+        for d, compound in zip(decisions, own, strict=True)
     ]
     columns = {
         name: pl.Series(name, [one[i] for one in found], dtype=dtype)
@@ -38,14 +43,25 @@ def with_classes(
     return doses.with_columns(**columns)
 
 
-def _of(dose: DoseRow, compound: DoseRow, judge: Judge) -> tuple[str, bool, str]:
-    q = _later(compound["q"], dose["p"])
-    q_count = _later(compound["q_count"], dose["p_count"])
-    q_off = _later(compound["off_axis_q"], dose["off_axis_p"])
-    signs = signs_of([dose], judge.rules, compound["interference"])
-    e = evidence_of([dose], q, q, q_count, judge, q_off=q_off, signs=signs)
-    decision = decide(e, judge.rules)
-    return decision.name, bool(decision.is_hit and compound["is_hit"]), decision.reason
+def _evidence(
+    doses: list[DoseRow], compounds: list[DoseRow], judge: Judge
+) -> list[Evidence]:
+    """The evidence on every dose as if it were a compound of its own."""
+    pairs = (("q", "p"), ("q_count", "p_count"), ("off_axis_q", "off_axis_p"))
+    q, q_count, q_off = (
+        np.array(
+            [_later(c[q], d[p]) for d, c in zip(doses, compounds, strict=True)],
+            dtype=np.float64,
+        )
+        for q, p in pairs
+    )
+    signs = [
+        signs_of([d], judge.rules, c["interference"])
+        for d, c in zip(doses, compounds, strict=True)
+    ]
+    return all_evidence(
+        [[d] for d in doses], Tested(q, q, q_count, q_off), judge, signs
+    )
 
 
 def _later(q: float | None, p: float | None) -> float:

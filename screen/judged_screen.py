@@ -77,7 +77,7 @@ def _doses(
     doses = dose_table(wells, *known)
     doses = chosen_tests.of_doses(doses, wells, *known, activity=activity)
     doses = with_count_null(doses, wells, rules)
-    doses = doses.with_columns(off_axis_doses(wells, doses, called.axis))
+    doses = doses.with_columns(off_axis_doses(doses, called.axis))
     return with_dose_signs(doses, wells, rules)
 
 

@@ -1,5 +1,7 @@
 """From dose rows to the evidence on one compound: tests, best dose, artefacts, nearest class."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,12 +9,13 @@ import numpy as np
 import polars as pl
 
 from screen.signs import Signs, signs_of
-from screen.statistics.axis import AxisModel, dose_distance
+from screen.statistics.axis import AxisModel, dose_distances
 from screen.statistics.decision import (
     Curve,
+    DosePoints,
     Shares,
     Verdict,
-    nearest_class,
+    nearest_classes,
     population_ratios,
 )
 from screen.statistics.evidence import Evidence
@@ -42,24 +45,14 @@ class Judge:
         return np.array([self.rules.count_tolerance, self.rules.rescue_tolerance])
 
 
-def off_axis_doses(
-    wells: pl.DataFrame, doses: pl.DataFrame, model: AxisModel | None
-) -> list[pl.Series]:
+def off_axis_doses(doses: pl.DataFrame, model: AxisModel | None) -> list[pl.Series]:
     """off_axis_z and off_axis_p of every dose, from the wells behind its effect."""
     rows = [np.array(index, dtype=np.int64) for index in doses["index"].to_list()]
-    z: list[float | None] = [None] * len(rows)
-    p = np.full(len(rows), np.nan)
+    z, p = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     if model is not None:
-        count = wells["log_count"].to_numpy()
-        z = [
-            dose_distance(model, one.astype(np.float64), count[one])
-            if one.size
-            else None
-            for one in rows
-        ]
-        p = group_p(rows, model)
+        z, p = dose_distances(model, rows), group_p(rows, model)
     return [
-        pl.Series("off_axis_z", z, dtype=pl.Float64),
+        pl.Series("off_axis_z", z, dtype=pl.Float64).fill_nan(None),
         pl.Series("off_axis_p", p, dtype=pl.Float64).fill_nan(None),
     ]
 
@@ -101,8 +94,10 @@ def _lost(row: DoseRow, rules: CallRules) -> bool:
 
 def lost_higher(part: list[DoseRow], rules: CallRules) -> list[DoseRow]:
     """The doses above the best one at which cells are lost; empty when any lower dose loses them too."""
-    best = best_dose(part, rules)["concentration_um"]
     lost = [d for d in part if _lost(d, rules)]
+    if not lost:
+        return []
+    best = best_dose(part, rules)["concentration_um"]
     if best is None or any(
         d["concentration_um"] is None or d["concentration_um"] < best for d in lost
     ):
@@ -145,59 +140,98 @@ def _dead(part: list[DoseRow], judge: Judge) -> str:
     return "failed"
 
 
-def dose_points(part: list[DoseRow], judge: Judge) -> tuple[Floats, Floats] | None:
-    """(log count, rescue) [dose 2] of the doses that have both, and their covariances
-    [dose 2 2]; None without any, or off the rescue scale."""
+def dose_points(parts: Sequence[list[DoseRow]], judge: Judge) -> DosePoints:
+    """The doses of all compounds that have both log count and rescue; none off the
+    rescue scale."""
     noise = judge.noise
-    used = [d for d in part if d["effect"] is not None and d["log_count"] is not None]
-    if not used or noise is None or not judge.on_rescue_scale:
-        return None
-    found = np.array([[d["log_count"], d["effect"]] for d in used])
-    covariances = []
-    for d in used:
-        # A mean over fewer cells than the vehicle holds is less sure of the share.
-        thin = max(1.0, 0.6 + 0.4 * float(np.exp(-min(d["log_count"], 0.0))))
-        sd = np.array([d["se_log_count"], d["se"] * np.sqrt(thin)])
-        covariance = np.outer(sd, sd) * np.array(
-            [[1.0, noise.correlation], [noise.correlation, 1.0]]
-        )
-        covariances.append(covariance)
-    return found, np.array(covariances)
+    known = noise is not None and judge.on_rescue_scale
+    used = [
+        (i, d["log_count"], d["effect"], d["se_log_count"], d["se"])
+        for i, part in enumerate(parts if known else [])
+        for d in part
+        if d["effect"] is not None and d["log_count"] is not None
+    ]
+    table = np.array(used, dtype=np.float64).reshape(-1, 5)
+    count, se_count, se = table[:, 1], table[:, 3], table[:, 4]
+    # A mean over fewer cells than the vehicle holds is less sure of the share.
+    thin = np.maximum(1.0, 0.6 + 0.4 * np.exp(-np.minimum(count, 0.0)))
+    sd = np.stack([se_count, se * np.sqrt(thin)], axis=1)
+    covariances = sd[:, :, None] * sd[:, None]
+    if noise is not None:
+        r = noise.correlation
+        covariances = covariances * np.array([[1.0, r], [r, 1.0]])
+    return DosePoints(table[:, 1:3], covariances, table[:, 0].astype(np.int64))
 
 
-def _verdict_of(part: list[DoseRow], judge: Judge) -> Verdict | None:
-    points = dose_points(part, judge)
-    if points is None:
-        return None
-    return nearest_class(judge.curves, *points, judge.tolerance)
+def _verdicts(parts: Sequence[list[DoseRow]], judge: Judge) -> list[Verdict | None]:
+    points = dose_points(parts, judge)
+    return nearest_classes(judge.curves, points, judge.tolerance, len(parts))
 
 
-def _joint_verdict(part: list[DoseRow], judge: Judge) -> Verdict | None:
-    whole = _verdict_of(part, judge)
-    higher = lost_higher(part, judge.rules)
-    if not higher or whole is None or whole.nearest == "rescue":
-        return whole
+def _joint_verdicts(
+    parts: Sequence[list[DoseRow]], judge: Judge
+) -> list[Verdict | None]:
+    found = _verdicts(parts, judge)
+    lower = {}
+    for i, (part, whole) in enumerate(zip(parts, found, strict=True)):
+        if whole is not None and whole.nearest != "rescue":
+            higher = lost_higher(part, judge.rules)
+            if higher:
+                lower[i] = [d for d in part if d not in higher]
     # A rescue may kill at a higher dose: the lower ones must then say so twice as clearly.
-    lower = _verdict_of([d for d in part if d not in higher], judge)
     clear = 2 * judge.rules.margin_min
-    if lower is not None and lower.nearest == "rescue" and lower.lead >= clear:
-        return lower
-    return whole
+    again = _verdicts(list(lower.values()), judge)
+    for i, verdict in zip(lower, again, strict=True):
+        if verdict is None or verdict.nearest != "rescue":
+            continue
+        if verdict.lead >= clear:
+            found[i] = verdict
+    return found
 
 
 def evidence_of(
-    part: list[DoseRow],
-    p: float,
-    q: float,
-    q_count: float,
-    judge: Judge,
-    *,
-    q_off: float = float("nan"),
-    signs: Signs | None = None,
+    part: list[DoseRow], p: float, q: float, q_count: float, judge: Judge
 ) -> Evidence:
-    """Gather one compound's evidence from its dose rows; a NaN q is unknown, and without
-    `signs` those of its doses count."""
-    signs = signs or signs_of(part, judge.rules)
+    """The evidence on one compound alone, as `all_evidence` gathers it."""
+    tests = Tested(*(np.array([value]) for value in (p, q, q_count, np.nan)))
+    signs = [signs_of(part, judge.rules)]
+    return all_evidence([part], tests, judge, signs)[0]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the tests said of every compound [u], NaN where unknown: p and q of the
+    effect, q of the cell number, q of the distance from the axis."""
+
+    p: Floats
+    q: Floats
+    q_count: Floats
+    q_off: Floats
+
+
+def all_evidence(
+    parts: Sequence[list[DoseRow]], tests: Tested, judge: Judge, signs: Sequence[Signs]
+) -> list[Evidence]:
+    """Gather the evidence on every compound from its dose rows, tests and signs."""
+    verdicts = _joint_verdicts(parts, judge)
+    columns = (tests.p, tests.q, tests.q_count, tests.q_off)
+    each = zip(*(column.tolist() for column in columns), strict=True)
+    return [
+        _evidence(part, tuple(map(known, numbers)), judge, sign, verdict)
+        for part, numbers, sign, verdict in zip(
+            parts, each, signs, verdicts, strict=True
+        )
+    ]
+
+
+def _evidence(
+    part: list[DoseRow],
+    tests: tuple[float | None, ...],
+    judge: Judge,
+    signs: Signs,
+    verdict: Verdict | None,
+) -> Evidence:
+    p, q, q_count, q_off = tests
     best = telling_dose(part, judge)
     scale = judge.on_rescue_scale
     count, effect = best["log_count"], best["effect"]
@@ -217,19 +251,19 @@ def evidence_of(
         effect=effect,
         low=best["low"],
         high=best["high"],
-        p=known(p),
-        q=known(q),
-        q_count=known(q_count),
+        p=p,
+        q=q,
+        q_count=q_count,
         relative_count=None if count is None else float(np.exp(count)),
         n_sen=ratios[0],
         n_non=ratios[1],
         off_axis_z=max(off_axis, default=None),
         background_z=max(background, default=None),
-        verdict=_joint_verdict(part, judge),
-        off_axis_q=known(q_off),
+        verdict=verdict,
+        off_axis_q=q_off,
         light=signs.channel,
     )
 
 
 def known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None

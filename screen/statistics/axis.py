@@ -1,5 +1,6 @@
 """The healthy-senescent axis in profile space, and how far a well lies from it once state and crowding are explained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from screen.statistics.normalize import GROUP, anchor_wells, usable
 from screen.statistics.position import Codes
 from screen.statistics.robust import Floats, mad_sd
 from screen.statistics.rules import CallRules
-from screen.statistics.well_places import codes
+from screen.statistics.well_places import by_size, codes
 
 N_FOLDS = 10
 MIN_WELLS = 12  # vehicle wells below which no axis is fitted
@@ -29,23 +30,23 @@ class Axis:
     count_information: float  # sum of squares of log count within states
 
     def split(self, profiles: Floats, log_count: Floats) -> tuple[Floats, Floats]:
-        """Profiles [w d] as what is off the axis, whitened [w d], and the way along it [w] (0 stressed, 1 healthy)."""
-        rest = profiles - self.start - log_count[:, None] * self.crowding
+        """Profiles [... d] as what is off the axis, whitened [... d], and the way along it [...] (0 stressed, 1 healthy)."""
+        rest = profiles - self.start - log_count[..., None] * self.crowding
         white = rest @ self.whiten
         along = self.axis @ self.whiten
         norm = float(along @ along)
         if norm == 0:
-            return np.asarray(white), np.zeros(len(white))
+            return np.asarray(white), np.zeros(white.shape[:-1])
         part = white @ along / norm
-        return np.asarray(white - np.outer(part, along)), np.asarray(part)
+        return np.asarray(white - part[..., None] * along), np.asarray(part)
 
     def distance(self, profiles: Floats, log_count: Floats, n: Floats) -> Floats:
-        """Distance from the axis of mean profiles of `n` wells [w d], in sd of one vehicle well."""
+        """Distance from the axis of mean profiles of `n` wells [... d], in sd of one vehicle well."""
         white, _ = self.split(profiles, log_count)
         # Beyond the vehicle's counts the crowding coefficient's own error grows.
         leverage = log_count**2 / max(self.count_information, 1e-9)
         scale = np.sqrt(1 / n + leverage)
-        return np.asarray(np.linalg.norm(white, axis=1) / scale)
+        return np.asarray(np.linalg.norm(white, axis=-1) / scale)
 
 
 def shrunk_covariance(residuals: Floats) -> Floats:
@@ -223,13 +224,14 @@ def well_distances(wells: pl.DataFrame, model: AxisModel) -> pl.Series:
     return pl.Series("off_axis_z", model.z(distance), dtype=pl.Float64).fill_nan(None)
 
 
-def dose_distance(model: AxisModel, rows: Floats, log_count: Floats) -> float | None:
-    """off_axis_z of a dose: the mean profile of its wells (`rows` index the table), in sd of a mean of that many."""
-    index = rows.astype(np.int64)
-    known = np.isfinite(model.profiles[index]).all(axis=1) & np.isfinite(log_count)
-    if not known.any():
-        return None
-    mean = model.profiles[index[known]].mean(axis=0)[None]
-    count = np.array([log_count[known].mean()])
-    distance = model.axis.distance(mean, count, np.array([float(known.sum())]))
-    return float(model.z(distance)[0])
+def dose_distances(model: AxisModel, groups: Sequence[Codes]) -> Floats:
+    """off_axis_z of doses: the mean profile of each one's wells (rows of the well table), in sd of a mean of that many; NaN where none is known."""
+    known = np.isfinite(model.profiles).all(axis=1) & np.isfinite(model.log_count)
+    distance = np.full(len(groups), np.nan)
+    for here, rows in by_size([rows[known[rows]] for rows in groups]):
+        # Each mean by itself: a product of many rounds otherwise than one of one.
+        mean = model.profiles[rows].mean(axis=1)[:, None]
+        count = model.log_count[rows].mean(axis=1)[:, None]
+        n = np.full(count.shape, float(rows.shape[1]))
+        distance[here] = model.axis.distance(mean, count, n)[:, 0]
+    return model.z(distance)

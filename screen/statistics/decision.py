@@ -5,13 +5,14 @@ leaves N_sen and N_non (in cells of the vehicle) has r = N_sen + N_non, f = N_se
 and rescue = (f0 - f) / (f0 - fh).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from screen.statistics.position import Codes
 from screen.statistics.robust import Floats
 
 CLASSES = (
@@ -31,6 +32,7 @@ CLASSES = (
     "failed",
 )
 GRID = 81
+CHUNK = 256  # doses whose distances are held at a time
 
 
 @dataclass(frozen=True)
@@ -118,24 +120,45 @@ def distances(
     return (b * x * x - 2 * c * x * y + a * y * y) / determinant, determinant
 
 
-def curve_costs(
-    curves: Iterable[Curve], found: Floats, covariances: Floats, tolerance: Floats
-) -> list[float]:
-    """Least -2 log likelihood of doses `found` [dose 2] along each curve, summed over
-    them, but for what all classes share.
+@dataclass(frozen=True)
+class DosePoints:
+    """Doses of several compounds in the plane of the classes: found [dose 2] (log count,
+    rescue) with their errors, covariances [dose 2 2], and each one's compound [dose]."""
 
-    `covariances` [dose 2 2] are the doses' errors, `tolerance` [2] the sd that no class
-    explains.
-    """
+    found: Floats
+    covariances: Floats
+    owner: Codes
+
+    def parts(self) -> Iterator["DosePoints"]:
+        """A few doses at a time, so that all their distances stay small."""
+        for i in range(0, len(self.owner), CHUNK):
+            here = slice(i, i + CHUNK)
+            yield DosePoints(self.found[here], self.covariances[here], self.owner[here])
+
+
+def owner_sums(owner: Codes, values: Floats, n: int) -> Floats:
+    """Sums [n column] of the rows of values [dose column] over each compound's doses."""
+    columns = [np.bincount(owner, column, n) for column in values.T]
+    return np.stack(columns, axis=1)
+
+
+def _curve_costs(
+    curves: Iterable[Curve], doses: DosePoints, tolerance: Floats
+) -> Floats:
+    """Least -2 log likelihood [dose curve] along each curve, but for what all classes
+    share; `tolerance` [2] is the sd that no class explains."""
     every, starts = joined(curves)
-    distance, determinant = distances(every, found, covariances, tolerance)
-    c = covariances[:, 0, 1]
-    plain = (covariances[:, 0, 0] + tolerance[0] ** 2) * (
-        covariances[:, 1, 1] + tolerance[1] ** 2
-    ) - c * c
-    cost = distance + np.log(determinant / plain[:, None])
-    least = np.minimum.reduceat(cost, starts, axis=1)
-    return [sum(column) for column in least.T.tolist()]
+    found = [np.zeros((0, len(starts)))]
+    for part in doses.parts():
+        covariances = part.covariances
+        distance, determinant = distances(every, part.found, covariances, tolerance)
+        c = covariances[:, 0, 1]
+        plain = (covariances[:, 0, 0] + tolerance[0] ** 2) * (
+            covariances[:, 1, 1] + tolerance[1] ** 2
+        ) - c * c
+        cost = distance + np.log(determinant / plain[:, None])
+        found.append(np.minimum.reduceat(cost, starts, axis=1))
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True)
@@ -150,26 +173,37 @@ class Verdict:
     inactive_cost: float
 
 
+def nearest_classes(
+    curves: dict[str, Curve], doses: DosePoints, tolerance: Floats, n: int
+) -> list[Verdict | None]:
+    """For each of `n` compounds the class whose curve explains all its doses best; None without a dose."""
+    names = sorted(curves)  # the first of equals
+    origin = Curve(np.zeros((1, 2)), np.zeros((1, 2)))
+    each = _curve_costs([*(curves[c] for c in names), origin], doses, tolerance)
+    costs = owner_sums(doses.owner, each, n)
+    n_doses = np.bincount(doses.owner, minlength=n)
+    order = np.argsort(costs[:, :-1], axis=1, kind="stable")[:, :2]
+    best, second = np.take_along_axis(costs, order, axis=1).T
+    # A curve with one free strength a dose leaves one degree of freedom a dose.
+    misfit = special.chdtrc(n_doses, np.maximum(best, 0.0))
+    numbers = np.stack([second - best, best, misfit, costs[:, -1]], axis=1)
+    return [
+        Verdict(names[first], names[next_], *row) if any_ else None
+        for (first, next_), row, any_ in zip(
+            order.tolist(), numbers.tolist(), n_doses.tolist(), strict=True
+        )
+    ]
+
+
 def nearest_class(
     curves: dict[str, Curve], found: Floats, covariances: Floats, tolerance: Floats
 ) -> Verdict:
     """The class whose curve explains all doses best; found [dose 2], covariances [dose 2 2]."""
-    origin = Curve(np.zeros((1, 2)), np.zeros((1, 2)))
-    *known, inactive = curve_costs(
-        [*curves.values(), origin], found, covariances, tolerance
-    )
-    costs = dict(zip(curves, known, strict=True))
-    ranked = sorted(costs, key=lambda name: (costs[name], name))
-    best = costs[ranked[0]]
-    return Verdict(
-        nearest=ranked[0],
-        runner_up=ranked[1],
-        lead=costs[ranked[1]] - best,
-        cost=best,
-        # A curve with one free strength a dose leaves one degree of freedom a dose.
-        misfit_p=float(special.chdtrc(len(found), max(best, 0.0))),
-        inactive_cost=inactive,
-    )
+    one = DosePoints(found, covariances, np.zeros(len(found), dtype=np.int64))
+    (verdict,) = nearest_classes(curves, one, tolerance, 1)
+    if verdict is None:
+        raise ValueError("a class is told by one dose at least, and none was given")
+    return verdict
 
 
 def population_ratios(

@@ -10,6 +10,7 @@ from scipy import optimize, special
 from screen.statistics.axis import AxisModel
 from screen.statistics.position import Codes
 from screen.statistics.robust import Floats
+from screen.statistics.well_places import by_size
 
 LEAST_DF, MOST_DF = 0.5, 500.0
 LEAST_FIT_DF = 4.0
@@ -77,36 +78,80 @@ def place_correlation(white: Floats, plate: Codes, place: Codes) -> float:
     return float(np.clip(total / n_pairs / own, 0.0, 1.0))
 
 
-def mean_variance(rows: Codes, model: AxisModel, place: float) -> float:
-    """Variance of the mean of these wells along any off-axis direction, in that of one well about its plate's centre.
+def mean_variances(rows: Codes, model: AxisModel, place: float) -> Floats:
+    """Variance [g] of the mean of groups of wells [g n] along any off-axis direction, in that of one well about its plate's centre.
 
     Its parts: the wells' own, the error of each plate's centre, which is that of the
     axis's start too, and those of its direction (the more, the farther along) and of
     the crowding.
     """
-    n = rows.size
     own = model.own_variance[rows]
-    _, same_place = np.unique(model.place[rows], return_inverse=True)
-    by_place = np.bincount(same_place, weights=np.sqrt(own))
-    shared = place * float((by_place**2).sum()) + (1 - place) * float(own.sum())
-    _, first, counts = np.unique(
-        model.group[rows], return_index=True, return_counts=True
-    )
-    centres = float((counts**2 * model.centre_variance[rows][first]).sum())
-    along = float(model.along[rows].mean())
-    count = float(model.log_count[rows].mean())
-    fitted = along**2 * model.direction_variance
-    fitted += count**2 / max(model.axis.count_information, 1e-9)
-    return (shared + centres) / n**2 + fitted
+    alike = _alike(model.place[rows])
+    squares = _totals(alike, np.sqrt(own)) ** 2
+    shared = place * _row_sums(squares, alike) + (1 - place) * own.sum(axis=1)
+    groups = _alike(model.group[rows])
+    counts = _totals(groups, np.ones(rows.shape))
+    centre = np.zeros(rows.shape)
+    first = np.diff(groups.slot, axis=1, prepend=-1) > 0
+    row = np.nonzero(first)[0]
+    ordered = np.take_along_axis(model.centre_variance[rows], groups.order, axis=1)
+    centre[row, groups.slot[first]] = ordered[first]
+    centres = _row_sums(counts**2 * centre, groups)
+    fitted = model.along[rows].mean(axis=1) ** 2 * model.direction_variance
+    count = model.log_count[rows].mean(axis=1)
+    fitted = fitted + count**2 / max(model.axis.count_information, 1e-9)
+    return np.asarray((shared + centres) / rows.shape[1] ** 2 + fitted)
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Which wells of a row have the same code: their order by code [g n], and the number
+    of its code, from 0 on, of each well in that order [g n]."""
+
+    order: Codes
+    slot: Codes
+
+
+def _alike(codes: Codes) -> _Alike:
+    order = np.argsort(codes, axis=1, kind="stable")
+    is_new = np.diff(np.take_along_axis(codes, order, axis=1), axis=1, prepend=-1) != 0
+    return _Alike(order, np.cumsum(is_new, axis=1) - 1)
+
+
+def _totals(alike: _Alike, values: Floats) -> Floats:
+    """Of values [g n] the sum of each code [g n], nought beyond a row's last one."""
+    g, n = values.shape
+    at = np.arange(g)[:, None] * n + alike.slot
+    ordered = np.take_along_axis(values, alike.order, axis=1)
+    return np.bincount(at.ravel(), ordered.ravel(), g * n).reshape(g, n)
+
+
+def _row_sums(values: Floats, alike: _Alike) -> Floats:
+    """Sum [g] over the codes that a row has, rounded as a sum of no more than these."""
+    n_codes = alike.slot[:, -1] + 1
+    found = np.zeros(len(values))
+    for n in np.unique(n_codes):
+        here = n_codes == n
+        found[here] = values[here, :n].sum(axis=1)
+    return found
+
+
+def squared_distances(
+    groups: Sequence[Codes], model: AxisModel, place: float
+) -> Floats:
+    """Squared off-axis distance [g] of the means of groups of wells, each in its own variance; NaN where no row is known."""
+    known = np.isfinite(model.white).all(axis=1)
+    found = np.full(len(groups), np.nan)
+    for here, rows in by_size([rows[known[rows]] for rows in groups]):
+        mean = model.white[rows].mean(axis=1)
+        squared = (mean[:, None] @ mean[:, :, None])[:, 0, 0]
+        found[here] = squared / mean_variances(rows, model, place)
+    return found
 
 
 def squared_distance(rows: Codes, model: AxisModel, place: float) -> float:
     """Squared off-axis distance of the mean of wells, in its own variance; NaN where no row is known."""
-    rows = rows[np.isfinite(model.white[rows]).all(axis=1)]
-    if rows.size == 0:
-        return float("nan")
-    mean = model.white[rows].mean(axis=0)
-    return float(mean @ mean) / mean_variance(rows, model, place)
+    return float(squared_distances([rows], model, place)[0])
 
 
 def well_squares(model: AxisModel) -> Floats:
@@ -133,8 +178,7 @@ def well_p(model: AxisModel) -> pl.Series:
 def group_p(groups: Sequence[Codes], model: AxisModel) -> Floats:
     """One p for the mean of each group of wells (rows of the well table); NaN for none known."""
     null = off_axis_null(model)
-    squared = [squared_distance(rows, model, null.place) for rows in groups]
-    return null.p(np.array(squared, dtype=np.float64))
+    return null.p(squared_distances(groups, model, null.place))
 
 
 def family_p(p: Floats) -> float:

@@ -1,5 +1,6 @@
 """Plates, places and columns of a well table as arrays."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,14 @@ def codes(wells: pl.DataFrame, *columns: str) -> Codes:
     """A number from 0 on for each set of values of these columns."""
     rank = pl.struct(columns).rank("dense")
     return wells.select(rank).to_series().cast(pl.Int64).to_numpy() - 1
+
+
+def by_size(groups: Sequence[Codes]) -> Iterator[tuple[Codes, Codes]]:
+    """Groups of rows, those of one size at a time: which ones [g] and their rows [g n], n from 1 on."""
+    sizes = np.array([rows.size for rows in groups], dtype=np.int64)
+    for n in np.unique(sizes[sizes > 0]):
+        here = np.flatnonzero(sizes == n)
+        yield here, np.stack([groups[i] for i in here])
 
 
 def places_of(wells: pl.DataFrame, rules: CallRules) -> Places:
