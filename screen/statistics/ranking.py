@@ -1,5 +1,7 @@
 """How sure a rank is: posterior effects shrunk towards the screen, and the range of ranks they allow."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +12,7 @@ from screen.statistics.robust import Floats
 
 DRAWS = 2000
 CHUNK = 4_000_000  # numbers at a time
+Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,9 @@ def rank_intervals(
         return Ranks(*found)
     mean, sd = posterior(effect[known], se[known])
     tail = (1 - level) / 2
-    rng = np.random.default_rng(seed)
-    ranks = np.empty((draws, mean.size), dtype=np.int32)
-    for i in range(draws):  # one draw at a time: memory stays flat in the draws' number
-        drawn = mean + sd * rng.standard_normal(mean.size)
-        ranks[i, np.argsort(-drawn, kind="stable")] = np.arange(1, mean.size + 1)
-    low, median, high = _quantiles(ranks, [tail, 0.5, 1 - tail])
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        ranks = _drawn_ranks(mean, sd, np.random.default_rng(seed), draws, threads)
+        low, median, high = _quantiles(ranks, [tail, 0.5, 1 - tail], threads)
     lower = mean - float(ndtri((1 + level) / 2)) * sd
     parts = (mean, lower, median, np.floor(low), np.ceil(high))
     for whole, part in zip(found, parts, strict=True):
@@ -74,12 +74,42 @@ def rank_intervals(
     return Ranks(*found)
 
 
-def _quantiles(ranks: npt.NDArray[np.int32], shares: list[float]) -> Floats:
+def _drawn_ranks(
+    mean: Floats,
+    sd: Floats,
+    rng: np.random.Generator,
+    draws: int,
+    threads: ThreadPoolExecutor,
+) -> Ints:
+    """Ranks [draw n] of effects drawn around their means; sorting, unlike drawing, may be
+    done by several threads."""
+    ranks = np.empty((draws, mean.size), dtype=np.int32)
+    step = max(1, CHUNK // mean.size)
+    for start in range(0, draws, step):
+        n = min(step, draws - start)
+        drawn = mean + sd * rng.standard_normal((n, mean.size))
+        found = threads.map(_falling_ranks, drawn)
+        for i, rank in enumerate(found, start):
+            ranks[i] = rank
+    return ranks
+
+
+def _falling_ranks(values: Floats) -> Ints:
+    """Ranks [n] from 1 on, the largest first; of equal values the one that comes first."""
+    order = np.argsort(-values)
+    ordered = values[order]
+    # A stable sort takes twice as long, and is for equal values only.
+    if (ordered[1:] == ordered[:-1]).any():
+        order = np.argsort(-values, kind="stable")
+    ranks = np.empty(values.size, dtype=np.int32)
+    ranks[order] = np.arange(1, values.size + 1)
+    return ranks
+
+
+def _quantiles(ranks: Ints, shares: list[float], threads: ThreadPoolExecutor) -> Floats:
     """Quantiles [share n] of ranks [draw n]; some compounds at a time, for they are
     copied as float64."""
     step = max(1, CHUNK // len(ranks))
-    parts = [
-        np.quantile(ranks[:, i : i + step], shares, axis=0)
-        for i in range(0, ranks.shape[1], step)
-    ]
-    return np.concatenate(parts, axis=1)
+    parts = [ranks[:, i : i + step] for i in range(0, ranks.shape[1], step)]
+    found = threads.map(lambda part: np.quantile(part, shares, axis=0), parts)
+    return np.concatenate(list(found), axis=1)
