@@ -13,7 +13,7 @@ import polars as pl
 
 from screen.audits.separation import Pair, auc_difference, within_auc
 from screen.audits.vehicle import by_unit, control_wells, name_of
-from screen.statistics.quality import Interval, plate_quality
+from screen.statistics.quality import Interval, z_prime_quality
 from screen.statistics.robust import Floats
 from screen.statistics.rules import CallRules
 
@@ -143,8 +143,7 @@ def _z_prime(pairs: Sequence[Pair], seed: int, level: float) -> Interval | None:
     )
     if healthy.mean() == senescent.mean():
         return None
-    quality = plate_quality(healthy, senescent, seed=seed, level=level)
-    return None if quality is None else quality.z_prime
+    return z_prime_quality(healthy, senescent, seed=seed, level=level)
 
 
 def _comparison(sides: dict[str, dict[str, Pair]], rules: CallRules) -> Row:

@@ -7,6 +7,7 @@ import polars as pl
 
 from screen.groups import AnchorSettings
 from screen.statistics.flags import SCORED, SEG_SUSPECT
+from screen.statistics.position import Codes
 from screen.statistics.robust import Floats, mad_sd
 from screen.statistics.rules import CallRules
 from screen.statistics.shared_scales import Shared, shared_levels, stacked
@@ -166,34 +167,61 @@ def _reason(zero: dict[str, Floats], one: dict[str, Floats], direction: str) -> 
     return ""
 
 
-def _rescue(networks: list[str], scores: list[float], scale: Scale) -> float | None:
+@dataclass(frozen=True)
+class _Scores:
+    """The finite scores of a group's wells one after the other: whose [s], by which network [s], and the value [s]."""
+
+    well: Codes
+    network: pl.Series
+    value: Floats
+    n_wells: int
+
+    def means(self, values: Floats) -> pl.Series:
+        """Of values [s] each well's mean over its networks, NaN left out; null without any."""
+        known = np.isfinite(values)
+        owner, values = self.well[known], values[known]
+        n = np.bincount(owner, minlength=self.n_wells)
+        found = np.full(self.n_wells, np.nan)
+        for k in np.unique(n[n > 0]):
+            found[n == k] = values[n[owner] == k].reshape(-1, k).mean(axis=1)
+        return pl.Series(found, dtype=pl.Float64).fill_nan(None)
+
+    def told(self, by: dict[str, float]) -> Floats:
+        """What is known of each score's network [s]; NaN where nothing is."""
+        names = list(by)
+        found = self.network.replace_strict(
+            pl.Series(names, dtype=pl.String),
+            pl.Series([by[name] for name in names], dtype=pl.Float64),
+            default=None,
+        )
+        return found.fill_null(float("nan")).to_numpy()
+
+
+def _scores(wells: pl.DataFrame) -> _Scores:
+    lists = wells.select("networks", value=_values(wells)).with_row_index("well")
+    long = lists.filter(pl.col("networks").list.len() > 0).explode("networks", "value")
+    long = long.filter(pl.col("value").is_finite())
+    well = long["well"].to_numpy().astype(np.int64)
+    return _Scores(well, long["networks"], long["value"].to_numpy(), wells.height)
+
+
+def _rescue(scores: _Scores, scale: Scale) -> pl.Series:
     if scale.reason:
-        return None
-    values = [
-        (scale.zero[k] - x) / (scale.zero[k] - scale.one[k])
-        for k, x in zip(networks, scores, strict=True)
-        if k in scale.zero and k in scale.one and x is not None and np.isfinite(x)
-    ]
-    return float(np.mean(values)) if values else None
+        return pl.Series([None] * scores.n_wells, dtype=pl.Float64)
+    zero, one = scores.told(scale.zero), scores.told(scale.one)
+    return scores.means((zero - scores.value) / (zero - one))
 
 
-def _robust_z(
-    networks: list[str], scores: list[float], scale: Scale, sign: float
-) -> float | None:
-    values = [
-        sign * (scale.z_centre[k] - x) / scale.z_spread[k]
-        for k, x in zip(networks, scores, strict=True)
-        if k in scale.z_spread and x is not None and np.isfinite(x)
-    ]
-    return float(np.mean(values)) if values else None
+def _robust_z(scores: _Scores, scale: Scale, sign: float) -> pl.Series:
+    known = {k: v for k, v in scale.z_centre.items() if k in scale.z_spread}
+    centre, spread = scores.told(known), scores.told(scale.z_spread)
+    return scores.means(sign * (centre - scores.value) / spread)
 
 
 def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataFrame:
     """One group's wells with score, score_sd, fraction (network means), rescue, robust_z (positive towards rescue), relative_count."""
     sign = 1.0 if rules.direction == "lower" else -1.0
-    pairs = list(
-        zip(wells["networks"].to_list(), wells[_values(wells)].to_list(), strict=True)
-    )
+    scores = _scores(wells)
     per_field = pl.col("n_cells") / pl.col("n_fields").clip(lower_bound=1)
     good = wells.filter(usable(wells)).filter(anchor_wells(rules.anchors.senescent))
     vehicle = good.select(per_field.median()).item() if good.height else None
@@ -201,12 +229,8 @@ def scale_group(wells: pl.DataFrame, scale: Scale, rules: CallRules) -> pl.DataF
     measured &= ~pl.col("flags").list.contains(SEG_SUSPECT)
     return wells.with_columns(
         pl.lit(max(scale.n_worth, 1.0)).alias("n_zero_worth"),
-        pl.Series("rescue", [_rescue(n, x, scale) for n, x in pairs], dtype=pl.Float64),
-        pl.Series(
-            "robust_z",
-            [_robust_z(n, x, scale, sign) for n, x in pairs],
-            dtype=pl.Float64,
-        ),
+        _rescue(scores, scale).alias("rescue"),
+        _robust_z(scores, scale, sign).alias("robust_z"),
         pl.when(measured)
         .then(per_field / pl.lit(vehicle, dtype=pl.Float64))
         .alias("relative_count"),

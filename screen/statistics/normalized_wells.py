@@ -51,8 +51,8 @@ def normalized_wells(
     """
     numbered = wells.with_row_index("place")
     numbered = numbered.with_columns(_dose_columns(numbered), usable=usable(wells))
-    lists = wells["score"].to_list()
-    rows = []
+    rows: list[dict[str, object]] = []
+    changed: list[tuple[_Plate, Sequence[Normalized]]] = []
     screens = numbered.partition_by(list(GROUP[1:]), maintain_order=True)
     for screen in screens:
         parts = screen.partition_by(list(GROUP), maintain_order=True)
@@ -60,10 +60,11 @@ def normalized_wells(
         found = _normalized(plates, rules)
         for plate, done in zip(plates, found, strict=True):
             rows.append(_row(plate, done))
-            _write(lists, plate, done)
-    column = pl.Series(NORMALIZED, lists, dtype=pl.List(pl.Float64))
+            if any(map(_changed, done)):
+                changed.append((plate, done))
+    column = _column(wells["score"], changed)
     table = pl.DataFrame(rows, schema=ROW_SCHEMA, orient="row")
-    return wells.with_columns(column), table
+    return wells.with_columns(column.alias(NORMALIZED)), table
 
 
 def normalizer_rows(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
@@ -90,16 +91,19 @@ def _dose_columns(wells: pl.DataFrame) -> list[pl.Expr]:
 
 def _plate(wells: pl.DataFrame) -> _Plate:
     """One plate's values by network; of cell numbers alone, their logarithm is looked at."""
-    names = sorted({n for row in wells["networks"].to_list() for n in row or ()})
-    scores = wells.select("networks", "score").rows()
+    lists = wells.select("networks", "score").with_row_index("at")
+    long = lists.filter(pl.col("networks").list.len() > 0).explode("networks", "score")
+    names = long["networks"].unique().sort().to_list()
+    scores = _numbers(long.select("score"))
+    scores = np.where(np.isfinite(scores), scores, np.nan)
+    at = long["at"].to_numpy()
     values = {name: np.full(wells.height, np.nan) for name in names}
-    lost = np.zeros(wells.height, dtype=np.bool_)
-    for i, (networks, score) in enumerate(scores):
-        lost[i] = bool(names) and not score
-        for name, x in zip(networks or (), score or (), strict=True):
-            known = x is not None and np.isfinite(x)
-            values[name][i] = x if known else np.nan
-            lost[i] |= not known
+    for name, column in values.items():
+        here = (long["networks"] == name).to_numpy()
+        column[at[here]] = scores[here]
+    n_scores = wells["score"].list.len().fill_null(0).to_numpy()
+    lost = (n_scores == 0) & bool(names)
+    lost[at[np.isnan(scores)]] = True
     expected = wells["status"].is_in(SCORED).to_numpy()
     return _Plate(
         key=wells.select(GROUP).row(0),
@@ -191,6 +195,18 @@ def _changed(done: Normalized) -> bool:
     return bool(done.method) and not METHODS[done.method].is_unit
 
 
+def _column(
+    scores: pl.Series, changed: Sequence[tuple[_Plate, Sequence[Normalized]]]
+) -> pl.Series:
+    """The scores of all wells, those of the changed plates corrected."""
+    if not changed:
+        return scores.cast(pl.List(pl.Float64))
+    lists = scores.to_list()
+    for plate, done in changed:
+        _write(lists, plate, done)
+    return pl.Series(lists, dtype=pl.List(pl.Float64))
+
+
 def _write(
     lists: list[list[float | None]], plate: _Plate, found: Sequence[Normalized]
 ) -> None:
@@ -200,8 +216,6 @@ def _write(
         for name, done in zip(plate.networks, found, strict=False)
         if _changed(done)
     }
-    if not made:
-        return
     places = plate.wells["place"].to_list()
     for i, (place, networks) in enumerate(
         zip(places, plate.wells["networks"].to_list(), strict=True)

@@ -79,6 +79,21 @@ def quality_refused(positive: Floats, negative: Floats) -> str:
     return ""
 
 
+def z_prime_quality(
+    positive: Floats,
+    negative: Floats,
+    *,
+    seed: Seed,
+    level: float = 0.95,
+    draws: int = 4096,
+) -> Interval | None:
+    """Z' alone of what `plate_quality` gives, at a fraction of its time."""
+    if quality_refused(positive, negative):
+        return None
+    drawn = moment_pivots(positive, negative, seed=seed, draws=draws)
+    return _interval(z_prime(positive, negative), z_pivot(drawn), level)
+
+
 def plate_quality(
     positive: Floats,
     negative: Floats,
