@@ -136,9 +136,14 @@ def _likelihood(z: Floats, n_controls: int, known: float) -> Floats:
     bulk = -n * np.log(s) - squares / (2 * s**2)
     vehicle = -max(n_controls - 1, 0) * np.log(s) - known**2 / (2 * s**2)
     null = 1 - SHARES[:, None, None]
-    return np.asarray(
-        n * np.log(null) + (z.size - n) * np.log(1 - null * held) + bulk + vehicle
-    )
+    # One array for all steps: new ones of this size take longer than what fills them.
+    found = null * held
+    np.log(np.subtract(1, found, out=found), out=found)
+    found *= z.size - n
+    found += n * np.log(null)
+    found += bulk
+    found += vehicle
+    return np.asarray(found)
 
 
 MIN_VEHICLE = 3
