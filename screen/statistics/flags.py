@@ -78,20 +78,30 @@ def flag_plate(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
         channel_matrix(wells["background"]), vehicle, rules.background_rise_min
     )
     count = _vehicle_count_z(wells)
-    flags = [
-        _flags(status, n_cells, f, b, c, rules)
-        for status, n_cells, f, b, c in zip(
-            wells["status"], wells["n_cells"], focus, background, count, strict=True
-        )
-    ]
-    for i in np.flatnonzero((count_ratio(wells) > SUSPECT_RATIO) | _covered(wells)):
+    scored = wells["status"].is_in(SCORED).to_numpy()
+    suspect = (count_ratio(wells) > SUSPECT_RATIO) | _covered(wells)
+    few = (wells["n_cells"] < rules.min_cells).fill_null(False).to_numpy()
+    found = {
+        "NO_CELLS": (wells["status"] == "NO_CELLS").to_numpy(),
         # Few objects of a segmentation that failed are no sign of death.
-        flags[i] = [f for f in flags[i] if f != "LOW_CELLS"] + [SEG_SUSPECT]
+        "LOW_CELLS": scored & few & ~suspect,
+        "OUT_OF_FOCUS": scored & (focus < rules.focus_z_min),
+        "BACKGROUND_HIGH": scored & (background > rules.background_z_max),
+        "COUNT_OUTLIER": scored & (np.abs(count) > rules.count_z_max),
+        SEG_SUSPECT: suspect,
+    }
     return wells.with_columns(
         pl.Series("focus_z", focus, dtype=pl.Float64).fill_nan(None),
         pl.Series("background_z", background, dtype=pl.Float64).fill_nan(None),
-        pl.Series("flags", flags, dtype=pl.List(pl.String)),
+        _lists(found).alias("flags"),
     )
+
+
+def _lists(found: dict[str, npt.NDArray[np.bool_]]) -> pl.Series:
+    """For every well the names that hold for it, in their order."""
+    masks = pl.DataFrame(found)
+    named = [pl.when(name).then(pl.lit(name)) for name in found]
+    return masks.select(pl.concat_list(named).list.drop_nulls()).to_series()
 
 
 def _covered(wells: pl.DataFrame) -> npt.NDArray[np.bool_]:
@@ -129,30 +139,6 @@ def count_ratio(wells: pl.DataFrame) -> Floats:
     )
     ratio = wells.select(pl.when(usual > 0).then(cells / usual)).to_series()
     return ratio.cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-
-def _flags(
-    status: str,
-    n_cells: int | None,
-    focus: float,
-    background: float,
-    count: float,
-    r: CallRules,
-) -> list[str]:
-    if status == "NO_CELLS":
-        return ["NO_CELLS"]
-    if status not in SCORED:
-        return []
-    found = []
-    if n_cells is not None and n_cells < r.min_cells:
-        found.append("LOW_CELLS")
-    if focus < r.focus_z_min:
-        found.append("OUT_OF_FOCUS")
-    if background > r.background_z_max:
-        found.append("BACKGROUND_HIGH")
-    if abs(count) > r.count_z_max:
-        found.append("COUNT_OUTLIER")
-    return found
 
 
 def flag_wells(wells: pl.DataFrame, rules: CallRules) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from screen.groups import AnchorSettings
@@ -54,44 +55,38 @@ def usable(wells: pl.DataFrame) -> pl.Series:
     ).to_series()
 
 
-def _by_network(wells: pl.DataFrame) -> dict[str, Floats]:
-    """Finite values of every network; one that is no number would spoil its plate's medians unseen."""
-    values = pl.col(_values(wells)).alias("score")
-    long = wells.select("networks", values).explode("networks", "score")
-    return {
-        str(name): part["score"].to_numpy()
-        for (name,), part in long.filter(pl.col("score").is_finite()).group_by(
-            "networks", maintain_order=True
-        )
-        if name is not None
-    }
-
-
 def _values(wells: pl.DataFrame) -> str:
     return NORMALIZED if NORMALIZED in wells.columns else "score"
 
 
 def group_scale(wells: pl.DataFrame, rules: CallRules) -> Scale:
     """The scale of one group (plate, line, time) from its usable anchor wells."""
-    good = wells.filter(usable(wells))
-    zero_wells = good.filter(anchor_wells(rules.anchors.senescent))
-    one_wells = good.filter(anchor_wells(rules.anchors.healthy))
-    enough = rules.min_anchor_wells
-    zero = {k: v for k, v in _by_network(zero_wells).items() if v.size >= enough}
-    one = {k: v for k, v in _by_network(one_wells).items() if v.size >= enough}
-    reference = zero or _by_network(good.filter(pl.col("role") == "treatment"))
+    groups = wells.select(
+        zero=anchor_wells(rules.anchors.senescent),
+        one=anchor_wells(rules.anchors.healthy),
+        treated=pl.col("role") == "treatment",
+        samples=_samples(rules),
+    )
+    good = usable(wells)
+    at_zero, at_one, treated, samples = (
+        (good & groups[c]).fill_null(False).to_numpy() for c in groups.columns
+    )
+    scores, enough = _scores(wells), rules.min_anchor_wells
+    zero = {k: v for k, v in scores.by_network(at_zero).items() if v.size >= enough}
+    one = {k: v for k, v in scores.by_network(at_one).items() if v.size >= enough}
+    reference = zero or scores.by_network(treated)
     spread = {k: mad_sd(v) for k, v in reference.items()}
     return Scale(
         reason=_reason(zero, one, rules.direction),
-        n_zero=zero_wells.height,
-        n_one=one_wells.height,
-        n_worth=float(zero_wells.height),
+        n_zero=int(at_zero.sum()),
+        n_one=int(at_one.sum()),
+        n_worth=float(at_zero.sum()),
         zero={k: float(np.median(v)) for k, v in zero.items()},
         one={k: float(np.median(v)) for k, v in one.items()},
         z_centre={k: float(np.median(v)) for k, v in reference.items()},
         z_spread={k: s for k, s in spread.items() if s > 0},
         z_reference="senescent anchors" if zero else "treatment wells",
-        levels=_levels(zero, _by_network(good.filter(_samples(rules)))),
+        levels=_levels(zero, scores.by_network(samples)),
     )
 
 
@@ -175,6 +170,13 @@ class _Scores:
     network: pl.Series
     value: Floats
     n_wells: int
+
+    def by_network(self, wells: npt.NDArray[np.bool_]) -> dict[str, Floats]:
+        """The values of some wells [w], by network in the order of first sight; one that is no number would spoil its plate's medians unseen."""
+        here = wells[self.well]
+        network, value = self.network.filter(pl.Series(here)), self.value[here]
+        names = network.drop_nulls().unique(maintain_order=True)
+        return {k: value[(network == k).fill_null(False).to_numpy()] for k in names}
 
     def means(self, values: Floats) -> pl.Series:
         """Of values [s] each well's mean over its networks, NaN left out; null without any."""
