@@ -123,15 +123,16 @@ def _totals(alike: _Alike, values: Floats) -> Floats:
     g, n = values.shape
     at = np.arange(g)[:, None] * n + alike.slot
     ordered = np.take_along_axis(values, alike.order, axis=1)
-    return np.bincount(at.ravel(), ordered.ravel(), g * n).reshape(g, n)
+    found = np.bincount(at.ravel(), ordered.ravel(), g * n)
+    return np.asarray(found.reshape(g, n), dtype=np.float64)
 
 
 def _row_sums(values: Floats, alike: _Alike) -> Floats:
     """Sum [g] over the codes that a row has, rounded as a sum of no more than these."""
-    n_codes = alike.slot[:, -1] + 1
+    n_codes: Codes = alike.slot[:, -1] + 1
     found = np.zeros(len(values))
     for n in np.unique(n_codes):
-        here = n_codes == n
+        here = np.flatnonzero(n_codes == n)
         found[here] = values[here, :n].sum(axis=1)
     return found
 
@@ -140,7 +141,7 @@ def squared_distances(
     groups: Sequence[Codes], model: AxisModel, place: float
 ) -> Floats:
     """Squared off-axis distance [g] of the means of groups of wells, each in its own variance; NaN where no row is known."""
-    known = np.isfinite(model.white).all(axis=1)
+    known = np.asarray(np.isfinite(model.white).all(axis=1))
     found = np.full(len(groups), np.nan)
     for here, rows in by_size([rows[known[rows]] for rows in groups]):
         mean = model.white[rows].mean(axis=1)

@@ -42,7 +42,7 @@ def by_size(groups: Sequence[Codes]) -> Iterator[tuple[Codes, Codes]]:
     sizes = np.array([rows.size for rows in groups], dtype=np.int64)
     for n in np.unique(sizes[sizes > 0]):
         here = np.flatnonzero(sizes == n)
-        yield here, np.stack([groups[i] for i in here])
+        yield here, np.stack([groups[i] for i in here.tolist()])
 
 
 def places_of(wells: pl.DataFrame, rules: CallRules) -> Places:
