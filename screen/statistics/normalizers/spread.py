@@ -4,7 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from screen.statistics.robust import MAD_CONSTANT, MEAN_DEVIATION_CONSTANT, Floats
+from screen.statistics.robust import (
+    MAD_CONSTANT,
+    MEAN_DEVIATION_CONSTANT,
+    Floats,
+    median,
+)
 
 
 @dataclass(frozen=True)
@@ -23,9 +28,9 @@ def robust_spread(values: Floats) -> Spread:
     """
     if values.size == 0:
         return Spread(0.0, "none")
-    deviation = np.abs(values - np.median(values))
+    deviation = np.abs(values - median(values))
     rounding = 8 * float(np.finfo(np.float64).eps * np.abs(values).max())
-    mad = MAD_CONSTANT * float(np.median(deviation))
+    mad = MAD_CONSTANT * median(deviation)
     if mad > rounding:
         return Spread(mad, "MAD")
     mean = MEAN_DEVIATION_CONSTANT * float(np.mean(deviation))
