@@ -13,6 +13,7 @@ from screen.errors import Outcome, Refusal, Terminated, printable, rendered, wor
 from screen.settings import VERBS
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_CALLING = ("call", "run")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,6 +74,7 @@ def _do(command: Command) -> int:
     from screen.jobs import closing, run_job
 
     _listen()
+    _one_algebra_thread(command.verb)
     if "show" in command.flags:
         return _show(command)
     outcomes: list[Outcome] = []
@@ -84,6 +86,14 @@ def _do(command: Command) -> int:
     if (said := closing(command, outcomes)) is not None:
         _tell(said, None)
     return worst(outcome.code for outcome in outcomes)
+
+
+def _one_algebra_thread(verb: str) -> None:
+    """Let a call multiply its many small matrices with one thread, unless the user says
+    otherwise: a second one waits for them far longer than it helps, and last digits would
+    hang on the number of cores. It is heard before numpy is loaded, or not at all."""
+    if verb in _CALLING and "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _show(command: Command) -> int:

@@ -1,14 +1,12 @@
 """What is worked out for all compounds, doses or draws together is what each gives alone."""
 
-from pathlib import Path
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
-from screen import call
-from screen.errors import Outcome
-from screen.settings import CallVerb
 from screen.statistics.axis import AxisModel, dose_distances, fit_axis, thin_variance
 from screen.statistics.decision import (
     DosePoints,
@@ -147,18 +145,22 @@ def test_z_prime_alone_is_that_of_all_measures() -> None:
     assert z_prime_quality(healthy, senescent[:1], seed=3) is None
 
 
-def test_a_call_multiplies_with_one_thread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[int] = []
-
-    def called(settings: CallVerb) -> Outcome:
-        seen.extend(
-            lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"
-        )
-        return Outcome(0, "")
-
-    monkeypatch.setattr(call, "_called", called)
-    with threadpool_limits(2, user_api="blas"):
-        call.run(CallVerb(table=str(tmp_path)))
-    assert set(seen) == {1}
+@pytest.mark.parametrize(("verb", "threads"), [("call", "1"), ("score", "none")])
+def test_a_call_multiplies_with_one_thread(verb: str, threads: str) -> None:
+    """Asked in a process of its own, for here numpy is loaded."""
+    lines = [
+        "import os, sys",
+        "from screen.__main__ import main",
+        f"main(['{verb}', '--cfg', 'job'])",
+        "assert 'numpy' not in sys.modules",
+        "print(os.environ.get('OPENBLAS_NUM_THREADS', 'none'))",
+    ]
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    found = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split()[-1] == threads
