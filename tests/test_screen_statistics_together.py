@@ -19,7 +19,7 @@ from screen.statistics.off_axis import squared_distances
 from screen.statistics.phenotypic_activity import similarities, similarity_ranks
 from screen.statistics.quality import plate_quality, z_prime_quality
 from screen.statistics.ranking import _falling_ranks
-from screen.statistics.robust import Floats
+from screen.statistics.robust import Floats, median, medians_without_own
 
 CURVES = class_curves(Shares(0.75, 0.13))
 TOLERANCE = np.array([0.06, 0.03])
@@ -134,6 +134,19 @@ def test_equal_effects_rank_in_their_order(values: list[float]) -> None:
     ranked = sorted(range(len(values)), key=lambda i: (-values[i], i))
     due = [ranked.index(i) + 1 for i in range(len(values))]
     assert _falling_ranks(np.array(values)).tolist() == due
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 9])
+def test_medians_without_own_are_those_of_the_other_rows(n: int) -> None:
+    values = np.random.default_rng(n).integers(0, 5, (n, 3)).astype(np.float64)
+    due = [np.median(np.delete(values, i, axis=0), axis=0) for i in range(n)]
+    assert np.array_equal(medians_without_own(values), np.stack(due))
+
+
+@pytest.mark.parametrize("values", [[], [2.0], [3.0, 1.0], [1.0, np.nan, 2.0]])
+def test_the_fast_median_is_the_median(values: list[float]) -> None:
+    due = np.median(values) if values else np.nan
+    assert np.array_equal(median(np.array(values)), due, equal_nan=True)
 
 
 def test_z_prime_alone_is_that_of_all_measures() -> None:

@@ -11,7 +11,7 @@ from screen.statistics.flags import channel_matrix
 from screen.statistics.medians import median_variance
 from screen.statistics.normalize import GROUP, anchor_wells, usable
 from screen.statistics.position import Codes
-from screen.statistics.robust import Floats, mad_sd
+from screen.statistics.robust import Floats, mad_sd, medians_without_own
 from screen.statistics.rules import CallRules
 from screen.statistics.well_places import by_size, codes
 
@@ -126,18 +126,17 @@ def _centred_profiles(wells: pl.DataFrame, zero: pl.Series, groups: Codes) -> _C
     base = zero.to_numpy() & np.isfinite(profiles).all(axis=1)
     centred = np.full(profiles.shape, np.nan)
     alone, variance = centred.copy(), np.full(len(profiles), np.nan)
-    for group in np.unique(groups):
-        here = groups == group
-        own = np.flatnonzero(here & base)
+    order = np.argsort(groups, kind="stable")
+    ends = np.flatnonzero(np.diff(groups[order])) + 1
+    for here in np.split(order, ends) if order.size else []:
+        own = here[base[here]]
         if own.size == 0:
             continue
         centred[here] = profiles[here] - np.median(profiles[own], axis=0)
         alone[here] = centred[here]
         variance[here] = median_variance(np.array([own.size]))[0]
         if own.size > 1:
-            for i, row in enumerate(own):
-                others = np.delete(own, i)
-                alone[row] = profiles[row] - np.median(profiles[others], axis=0)
+            alone[own] = profiles[own] - medians_without_own(profiles[own])
             variance[own] = median_variance(np.array([own.size - 1]))[0]
     return _Centred(centred, alone, variance)
 

@@ -83,8 +83,8 @@ def likely_turn(plate: pl.DataFrame, rules: CallRules) -> str:
     so as mapped, or under no turn."""
     for values, low, high in _contrasts(plate, rules):
         shape = _shape(plate)
-        as_mapped = _separation(values, low, high)
-        if as_mapped is None or as_mapped[0] >= AUC_BELIEVED:
+        as_mapped = _auc(values, low, high)
+        if as_mapped is None or as_mapped >= AUC_BELIEVED:
             continue
         for name, turn in TURNS.items():
             places = [
@@ -124,6 +124,17 @@ def _places(wells: pl.DataFrame) -> list[Place]:
 def _shape(plate: pl.DataFrame) -> Place:
     fmt = plate_format(plate)
     return fmt.n_rows, fmt.n_columns
+
+
+def _auc(
+    values: dict[Place, float], low: list[Place], high: list[Place]
+) -> float | None:
+    """AUC that `high` lies above `low`, ties half; None for few wells."""
+    a, b = (_known(values, places) for places in (low, high))
+    if min(a.size, b.size) < MIN_WELLS:
+        return None
+    above, equal = (b[:, None] > a).sum(), (b[:, None] == a).sum()
+    return float(above + equal / 2) / (a.size * b.size)
 
 
 def _separation(

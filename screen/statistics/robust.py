@@ -29,6 +29,18 @@ def median(values: Floats) -> float:
     return float("nan") if np.isnan(part[-1]) else middle
 
 
+def medians_without_own(values: Floats) -> Floats:
+    """For each of n rows [n d], n from 2 on, the medians of all others."""
+    n = len(values)
+    ordered = np.sort(values, axis=0)
+    place = np.argsort(np.argsort(values, axis=0), axis=0)
+    low, high = (
+        np.where(place > k, ordered[k], ordered[k + 1])
+        for k in (n // 2 - 1, (n - 1) // 2)
+    )
+    return np.asarray((low + high) / 2)
+
+
 def mad_sd(values: Floats) -> float:
     """Standard deviation from the median absolute deviation; mean deviation when over half the values tie; 0 when all tie."""
     deviation = np.abs(values - median(values))
