@@ -276,6 +276,7 @@ def real_score(
         minibatch: int
         device: str
         precision: str
+        max_field_px: float
 
         def __call__(self) -> NumpyScorer:
             return NumpyScorer()
