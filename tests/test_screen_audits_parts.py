@@ -158,6 +158,27 @@ def test_equal_measures_do_not_differ_and_a_better_one_does() -> None:
     assert 0 < gain.low < gain.value < gain.high
 
 
+def test_the_interval_of_a_difference_is_that_of_a_plain_bootstrap() -> None:
+    rng = np.random.default_rng(8)
+    sizes = ((9, 14), (12, 6))
+    first = [Pair(rng.normal(1, 1, m), rng.normal(0, 1, n)) for m, n in sizes]
+    second = [Pair(rng.normal(0.5, 1, m), rng.normal(0, 1, n)) for m, n in sizes]
+    gains = [a.wins - b.wins for a, b in zip(first, second, strict=True)]
+    n_pairs = sum(gain.size for gain in gains)
+    drawn = []
+    for _ in range(4000):
+        total = 0.0
+        for gain in gains:
+            m, n = gain.shape
+            rows, columns = rng.integers(0, m, m), rng.integers(0, n, n)
+            total += gain[rows][:, columns].sum()
+        drawn.append(total / n_pairs)
+    low, high = np.quantile(drawn, [0.05, 0.95])
+    found = auc_difference(first, second, level=0.9, seed=[3])
+    assert found.low == pytest.approx(low, abs=0.02)
+    assert found.high == pytest.approx(high, abs=0.02)
+
+
 def _header(well: str, *fields: tuple[bool, list[float]]) -> dict[str, object]:
     rows = [{"field": i, "used": u, "mean": m} for i, (u, m) in enumerate(fields)]
     return {"plate": "P1", "well": well, "fields": rows, "channels": ["nucleus"]}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
@@ -76,8 +77,14 @@ def auc_difference(
         gain = a.wins - b.wins
         m, n = gain.shape
         total, n_pairs = total + float(gain.sum()), n_pairs + m * n
-        rows = rng.multinomial(m, np.full(m, 1 / m), DRAWS)
-        columns = rng.multinomial(n, np.full(n, 1 / n), DRAWS)
+        rows, columns = _drawn(rng, m), _drawn(rng, n)
         drawn += ((rows @ gain) * columns).sum(axis=1)
     low, high = np.quantile(drawn / n_pairs, [(1 - level) / 2, (1 + level) / 2])
     return Interval(total / n_pairs, float(low), float(high))
+
+
+def _drawn(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
+    """How often each of n wells comes up in n draws with replacement: [DRAWS n], the
+    multinomial numbers at an eighth of their price."""
+    place = rng.integers(0, n, (DRAWS, n)) + n * np.arange(DRAWS)[:, None]
+    return np.bincount(place.ravel(), minlength=DRAWS * n).reshape(DRAWS, n)
