@@ -123,8 +123,9 @@ class DaskWorkers:
         return any(event.get("worker") == address for _, event in told)
 
     def restart(self) -> None:
-        """Restart every worker that a nanny watches; raises Refusal (WORKERS_GONE) when
-        they do not come back."""
+        """Restart every worker that a nanny watches. Where they do not come back, a
+        cluster of ours is opened anew; raises Refusal (WORKERS_GONE) when that fails too,
+        or when the cluster is another's."""
         found = self.client.scheduler_info(n_workers=-1)["workers"]
         watched = [address for address, worker in found.items() if worker["nanny"]]
         try:
