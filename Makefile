@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check format lint types bench soak interop docs wheel lock clean
+.PHONY: help setup demo browser test coverage check format lint types bench soak interop docs wheel lock clean
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,10 @@ setup: $(V)/.ok ## only install: .venv from the hashed lock
 demo: $(V)/.ok ## simulate, train, score, call and report a virtual screen (SEED=7 makes another)
 	@$(BIN)/python -m screen.demo seed=$(SEED)
 
-test: $(V)/.ok ## run every test
+browser: ## Debian's Chromium for the tests of pages, where this user may install it
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && apt-get -qq install -y chromium chromium-driver >/dev/null; } || echo "no Chromium, so the tests of pages are skipped: apt-get install chromium chromium-driver"
+
+test: $(V)/.ok browser ## run every test
 	@$(BIN)/python -m pytest -q --durations=20 -n 2 --dist loadfile
 
 KEPT := ledger lock commit hangs memory score status tiles

@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from plates.campaign import Campaign
+    from tests.browser import Browser
     from tests.fake_workers import Night
 
 
@@ -34,6 +35,21 @@ def strict_arrays() -> Iterator[None]:
         jax.numpy_dtype_promotion("strict"),
     ):
         yield
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless browser for all tests of a process; skips where none can be driven,
+    but fails under CI, where `make test` has installed one."""
+    from tests.browser import Browser, why_no_browser
+
+    if why := why_no_browser():
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+    driven = Browser()
+    yield driven
+    driven.quit()
 
 
 def _in_memory() -> Iterator[Path]:

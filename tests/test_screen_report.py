@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from plates.wells import PlateFormat
 from screen.report import heatmaps, smallest_format
+from screen.report.packed import opened
 from screen.report.page import Extras, render
 from screen.report.tables import RunTables
 from screen.report.verdict import set_aside, verdict
@@ -97,7 +97,9 @@ def test_page_loads_and_runs_nothing_but_its_own(page: str) -> None:
     found = Page(page)
     sources = [v for k, v in found.attributes if k in ("src", "href")]
     assert all(v.startswith(("data:image/", "#")) for v in sources)
-    assert len(found.scripts) == 2
+    islands = [v for k, v in found.attributes if k == "id" and v.startswith("data-")]
+    assert islands == ["data-plates", "data-compounds"]
+    assert len(found.scripts) == len(islands) + 1
     assert not [k for k, _ in found.attributes if k.startswith("on") or k == "style"]
 
 
@@ -127,14 +129,14 @@ def test_page_is_small_and_repeatable(page: str, tables: RunTables) -> None:
 def test_numbers_in_the_table_are_those_of_the_run(
     page: str, tables: RunTables
 ) -> None:
-    rows = json.loads(Page(page).scripts[0])["compounds"]
+    rows = opened(Page(page).scripts[1])["compounds"]
     wanted = tables.compounds["rescue"].to_list()
     assert [r[3] for r in rows] == pytest.approx(wanted, rel=1e-3)
     assert [r[2] for r in rows] == tables.compounds["class"].to_list()
 
 
 def test_tooltips_hold_name_dose_values_and_codes(page: str) -> None:
-    wells = json.loads(Page(page).scripts[0])["plates"][0]["wells"]
+    wells = opened(Page(page).scripts[0])["plates"][0]["wells"]
     by_name = {w[0]: w for w in wells}
     assert by_name["A03"][1:3] == ["C0001", "0.3 µM"]
     assert by_name["C11"][5:] == ["Quarantined", ["CHUNK_CORRUPT"]]
@@ -166,10 +168,12 @@ def test_s14_names_of_the_run_stay_text(
     )
     found = Page(render(payload, run, F96, Extras(remarks=(payload,))))
     assert set(found.tags) <= set(plain.tags)
-    assert len(found.scripts) == 2
-    assert found.scripts[1] == plain.scripts[1]
+    islands = [v for k, v in found.attributes if k == "id" and v.startswith("data-")]
+    assert islands == ["data-plates", "data-compounds"]
+    assert len(found.scripts) == len(islands) + 1
+    assert found.scripts[-1] == plain.scripts[-1]
     assert not [k for k, _ in found.attributes if k.startswith("on")]
-    assert "<" not in found.scripts[0]
+    assert not any("<" in island for island in found.scripts[:-1])
 
 
 def no_hits(t: RunTables) -> RunTables:
@@ -239,7 +243,8 @@ def test_h07_poor_runs_get_a_whole_page(
     assert words in found.sentence
     page = render("poor", run, F384, Extras())
     assert page.rstrip().endswith("</html>")
-    json.loads(Page(page).scripts[0])
+    for island in Page(page).scripts[:-1]:
+        opened(island)
 
 
 def test_small_plate_without_compounds_is_whole() -> None:
@@ -270,7 +275,7 @@ def test_h08_many_plates_stay_small(
     bad = pl.when(pl.col("plate") == "B0029").then(pl.lit("fail")).otherwise("verdict")
     run = changed(small, hits=hits, plates=plates.with_columns(verdict=bad))
     page = render("large", run, F96, Extras())
-    shown = [p["plate"] for p in json.loads(Page(page).scripts[0])["plates"]]
+    shown = [p["plate"] for p in opened(Page(page).scripts[0])["plates"]]
     assert shown == ["B0000", "B0001", "B0029"]
     assert "3 of 30 plates are drawn" in page
 

@@ -121,6 +121,14 @@ def read_tables(tables: Path, run: Path) -> RunTables:
     return RunTables.complete(hits, plates, compounds, call, manifest, fields)
 
 
+def of_line(hits: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
+    """The wells of the line and time that a row of another table is about."""
+    for column in ("line", "time_h"):
+        if row[column] is not None:
+            hits = hits.filter(pl.col(column) == row[column])
+    return hits
+
+
 def _read(path: Path) -> pl.DataFrame:
     frame = pl.from_arrow(read_parquet(path))
     assert isinstance(frame, pl.DataFrame)

@@ -1,0 +1,28 @@
+"""The sections of the page in the order of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from screen.report.section import Facts, Section
+from screen.report.sections import (
+    audits,
+    compounds,
+    hits,
+    images,
+    method,
+    overview,
+    plates,
+    wells,
+)
+
+SECTIONS: tuple[Callable[[Facts], Section], ...] = (
+    overview.section,
+    plates.section,
+    hits.section,
+    compounds.section,
+    audits.section,
+    images.section,
+    wells.section,
+    method.section,
+)

@@ -1,0 +1,28 @@
+"""How the numbers were made: definitions, notes, versions and settings."""
+
+from __future__ import annotations
+
+from screen.report import wording
+from screen.report.methods import definitions, notes
+from screen.report.section import Facts, Section
+from screen.report.tables import RunTables
+
+MOST_SETTINGS = 500
+
+
+def section(facts: Facts) -> Section:
+    """Definitions, what to keep in mind, and every setting."""
+    tables = facts.tables
+    doubts = map(wording.sentence, facts.extras.doubts)
+    context = {
+        "definitions": definitions(tables),
+        "notes": [*notes(tables), *doubts],
+        "settings": _settings(tables),
+    }
+    return Section("method", "Method", "Method", context)
+
+
+def _settings(tables: RunTables) -> list[tuple[str, str]]:
+    known = {k: v for k, v in tables.manifest.items() if k not in ("outputs", "sha256")}
+    facts = {"call": tables.call.get("settings", {}), "run": known}
+    return wording.setting_rows(facts)[:MOST_SETTINGS]
