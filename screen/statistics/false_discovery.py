@@ -67,8 +67,11 @@ def _poisson_density(x: Floats, counts: Floats) -> Floats:
         mean = np.exp(np.clip(log_mean, -30, 30))
         target = log_mean + (counts - mean) / mean
         weighted = basis * mean[:, None]
-        ridge = 1e-9 * np.eye(DEGREE + 1)
-        beta = np.linalg.solve(basis.T @ weighted + ridge, weighted.T @ target)
+        normal = basis.T @ weighted
+        # A ridge of the matrix's own size: of a handful of tests one bin outweighs all
+        # others by e^60, and a smaller one is lost in it on some processors.
+        ridge = 1e-9 * max(1.0, float(normal.diagonal().max())) * np.eye(DEGREE + 1)
+        beta = np.linalg.solve(normal + ridge, weighted.T @ target)
         log_mean = np.clip(basis @ beta, -30, 30)
     return np.asarray(np.exp(log_mean))
 
