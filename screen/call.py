@@ -1,6 +1,8 @@
 """The verb call: from well records to plate quality, classes, hits and ranked compounds."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,18 @@ from plates.wells import PlateFormat
 from screen import hits
 from screen.audits import audit_wells, control_names, flag_confounded
 from screen.audits.measures import well_measures
+from screen.beside import beside
 from screen.by_hand import judged_by_hand, masked
 from screen.called_records import called_records
 from screen.called_tables import CallTables as CallTables
 from screen.called_tables import call_message as call_message
 from screen.called_tables import exit_code, hand_words, plate_words
 from screen.called_tables import write_tables as write_tables
-from screen.counterfactual import counterfactual_words, with_counterfactual
+from screen.counterfactual import (
+    counterfactual_words,
+    judged_again,
+    with_counterfactual,
+)
 from screen.curve_settings import CurveSettings
 from screen.curve_tables import drawn_curves
 from screen.dose_classes import flat
@@ -51,19 +58,19 @@ def call_tables(
     rules: CallRules,
     *,
     merge: bool = False,
-    measures: pl.DataFrame | None = None,
+    measures: Callable[[], pl.DataFrame] | None = None,
     curves: CurveSettings | None = None,
 ) -> CallTables:
     """Judge a whole screen from its flat score table; pure, and the same for any order of rows.
 
-    With `merge`, compounds of one parent structure are judged as one; `measures` has
+    With `merge`, compounds of one parent structure are judged as one; `measures` gives
     plate, well and further numbers that the score of control wells is compared with;
     `curves` says how responses over doses are drawn, None that they are not.
     """
     rules = rules_for(plate_map, rules)
     judged = judge_screen(scores, plate_map, library, rules, merge=merge)
     called, wells = judged.called, judged.wells
-    audits = audit_wells(called.wells, rules, measures)
+    audits = audit_wells(called.wells, rules, measures() if measures else None)
     table, compounds = flag_confounded(
         _hit_table(called, rules), judged.compounds, wells, audits
     )
@@ -161,18 +168,23 @@ def run(settings: CallSettings) -> Outcome:
     plate_map = masked(campaign.map.frame, settings.exclusions)
     controls = control_names(plate_map, rules)
     found = called_records(folder, ids, settings.qc, controls)
-    tables = call_tables(
-        found.scores,
-        plate_map,
-        library,
-        rules,
-        merge=merge,
-        measures=well_measures(folder, found.controls, controls),
-        curves=settings.curves,
+    screen = (plate_map, library, rules)
+    works = (
+        partial(well_measures, folder, found.controls, controls),
+        partial(judged_again, found.whole, *screen, merge=merge),
     )
-    tables = with_fields(tables, found.tables, settings.qc)
-    screen = (found.whole, plate_map, library, rules)
-    tables = with_counterfactual(tables, *screen, merge=merge)
+    with beside(found.scores.height, works) as (measures, again):
+        tables = call_tables(
+            found.scores,
+            *screen,
+            merge=merge,
+            measures=measures,
+            curves=settings.curves,
+        )
+        tables = with_fields(tables, found.tables, settings.qc)
+        tables = with_counterfactual(
+            tables, found.whole, *screen, merge=merge, again=again
+        )
     out = Path(settings.out) if settings.out else folder
     inputs = {"campaign": str(campaign.root)}
     return _written(tables, settings, out, campaign.format, inputs)

@@ -1,6 +1,7 @@
 """What quality control took out of a call, and what the call would be had it stayed in."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,7 @@ COLUMNS: dict[str, Any] = {
     "without_qc_class": pl.String,
     "without_qc_is_hit": pl.Boolean,
 }
+Again = tuple[pl.DataFrame, pl.DataFrame]
 NUMBERS = ("score", "rescue", "robust_z", "relative_count")
 
 
@@ -29,20 +31,22 @@ def with_counterfactual(
     rules: CallRules,
     *,
     merge: bool = False,
+    again: Callable[[], Again] | None = None,
 ) -> CallTables:
     """The tables with `qc_counterfactual`, a row per removed well, and the columns of
     COLUMNS for every compound.
 
     `scores` are those of all fields. The screen is judged once more with every well that
     has a number, only where one was removed; else `without_qc_...` is null. Wells that
-    taught a model stay out, and wells without a number cannot be put back.
+    taught a model stay out, and wells without a number cannot be put back. `again` gives
+    `judged_again` of the same screen where that is made elsewhere.
     """
     removed = removed_wells(tables, scores)
-    rules = rules_for(plate_map, rules)
-    again = None
+    wells, classes = None, None
     if removed["put_back"].any():
-        again = without_quality(scores, plate_map, library, rules, merge=merge)
-    wells, classes = again or (None, None)
+        screen = (scores, plate_map, library, rules)
+        wells, classes = again() if again else judged_again(*screen, merge=merge)
+    rules = rules_for(plate_map, rules)
     compounds = _with_classes(tables.compounds, classes)
     own = _treated(merged(removed, library) if merge else removed, rules)
     compounds = _with_counts(compounds, own).select(*tables.compounds.columns, *COLUMNS)
@@ -52,6 +56,19 @@ def with_counterfactual(
         qc_counterfactual=_with_numbers(removed, wells),
         summary=tables.summary | {"qc_counterfactual": _told(removed, compounds)},
     )
+
+
+def judged_again(
+    scores: pl.DataFrame,
+    plate_map: pl.DataFrame,
+    library: pl.DataFrame | None,
+    rules: CallRules,
+    *,
+    merge: bool = False,
+) -> Again:
+    """The wells and the classes of the compounds where quality control takes nothing out."""
+    rules = rules_for(plate_map, rules)
+    return without_quality(scores, plate_map, library, rules, merge=merge)
 
 
 def _treated(removed: pl.DataFrame, rules: CallRules) -> pl.DataFrame:

@@ -90,10 +90,13 @@ def _places(
         file = pq.ParquetFile(path, page_checksum_verification=True)
         table = pl.from_arrow(file.read(columns=["well", "field", "y", "x"]))
         assert isinstance(table, pl.DataFrame)
-        table = table.filter(pl.col("well").is_in(list(wells)))
-        for (well,), part in table.group_by("well", maintain_order=True):
-            columns = part.select("field", "y", "x").cast(pl.Float64)
-            found[str(well)] = columns.to_numpy()
+        table = table.filter(pl.col("well").is_in(list(wells))).sort(
+            "well", maintain_order=True
+        )
+        runs = table["well"].rle().struct.unnest()
+        columns = table.select(pl.col("field", "y", "x").cast(pl.Float64)).to_numpy()
+        ends = runs["len"].cum_sum().to_numpy()
+        found |= zip(runs["value"], np.split(columns, ends)[:-1], strict=True)
     for record in ledger.open_records(plate):
         if record.well in wells:
             cells = record.cells
