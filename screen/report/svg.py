@@ -13,6 +13,7 @@ from plates.json_text import strict_json
 # viridis (van der Walt and Smith 2015), Blues and BrBG (ColorBrewer, colour-blind safe)
 VIRIDIS = ("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725")  # fmt: skip
 BLUES = ("f2f7fc", "d8e7f5", "b0d2e8", "73b3d8", "3b8bc2", "1764ab", "08306b")
+ORANGES = ("f4f5f6", "fbe3cf", "f6b98b", "e58a4e", "c25a10", "7f3404")
 BROWN_TEAL = ("8c510a", "c8944a", "e8cf9f", "f5f4f0", "a9dcd4", "4aa99f", "01665e")
 
 HEALTHY = "#1f6fb4"

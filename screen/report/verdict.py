@@ -9,6 +9,7 @@ import polars as pl
 
 from screen.codes import CODES
 from screen.report import wording
+from screen.report.next_steps import next_steps
 from screen.report.tables import RunTables
 
 MOST_LISTED = 200
@@ -48,7 +49,8 @@ def verdict(tables: RunTables) -> Verdict:
         + (f", {verdicts['undecided']} undecided" if verdicts["undecided"] else "")
         + (f", {verdicts['fail']} fail" if verdicts["fail"] else "")
     )
-    parts = [opening, f" {plates}; {_hits_words(tables)}." if n else ""]
+    told = f"{plates}; {_hits_words(tables)}; {_belief(tables)}; {_next(tables)}."
+    parts = [opening, f" {told}" if n else ""]
     figures = [
         ("plates passed", f"{verdicts['pass']} / {n}"),
         (
@@ -89,6 +91,29 @@ def _hits_words(tables: RunTables) -> str:
     level = f" at a false discovery rate of {fdr:g}" if isinstance(fdr, float) else ""
     verb = "is called a hit" if n == 1 else "are called hits"
     return f"{n or 'none'} of {wording.count(tested, 'tested compound')} {verb}{level}"
+
+
+def _belief(tables: RunTables) -> str:
+    """Whether the audits stand behind the score."""
+    audits = tables.call.get("audits", {})
+    verdicts = {
+        name: {row["verdict"] for row in audits.get(key, {}).get("lines", [])}
+        for key, name in (("shortcut", "place"), ("density", "cell number"))
+    }
+    failed = [name for name, found in verdicts.items() if "fail" in found]
+    if failed:
+        return f"doubt it where the score follows {' and '.join(failed)}"
+    if not any(verdicts.values()):
+        return "the score was not audited"
+    open_ones = [name for name, found in verdicts.items() if found != {"pass"}]
+    if open_ones:
+        return f"whether the score follows {' or '.join(open_ones)} cannot be told"
+    return "the audits find nothing against the score"
+
+
+def _next(tables: RunTables) -> str:
+    first = next_steps(tables)[0].what
+    return f"next: {first[:1].lower()}{first[1:]}"
 
 
 def status_counts(hits: pl.DataFrame) -> list[tuple[str, str, int]]:

@@ -1,0 +1,126 @@
+"""Effects of place and of plate order in words: which wells differ, which way, by how much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from plates.wells import ROW_NAMES, PlateFormat, Well
+from screen.report import wording
+from screen.report.tables import SCORED, of_line
+from screen.statistics.robust import mad_sd
+
+CLEAR = 2.0  # times the slope of the other direction, to be named alone
+_RULES = {
+    "nelson_1": "lies beyond three standard deviations of the other plates",
+    "nelson_2": "is the ninth plate running on one side of the middle",
+    "nelson_3": "has risen or fallen over six plates running",
+    "nelson_5": "lies, like one of the two plates before it, beyond two standard"
+    " deviations on one side",
+    "nelson_6": "lies, like three of the four plates before it, beyond one standard"
+    " deviation on one side",
+}
+_ORDERED = {
+    "senescent_median": "the median score of the stressed vehicle",
+    "window": "the window between the two vehicles",
+    "vehicle_count_median": "the cell number of the stressed vehicle",
+    "z_prime": "Z′",
+}
+
+
+def edge_words(row: dict[str, Any]) -> str:
+    """How the rim's wells differ, from a row of the plate table."""
+    plate, p = wording.shown(row["plate"]), wording.probability(row["edge_p"])
+    share = row["edge_share"]
+    if share is None:
+        return f"Edge wells of plate {plate} differ from its inner wells (p {p})."
+    look, moved = ("younger", "higher") if share > 0 else ("older", "lower")
+    return (
+        f"Edge wells of plate {plate} look {look} than its inner wells: their rescue is"
+        f" {moved} by {wording.number(abs(share))} of the window (p {p})."
+    )
+
+
+def trend_words(row: dict[str, Any], hits: pl.DataFrame, fmt: PlateFormat) -> str:
+    """Which way the score of a plate drifts over its rows or columns.
+
+    ``hits`` are the wells of all plates; a least-squares plane through the wells less the
+    median of their kind says the direction, the plate table's own test that it is sure.
+    """
+    plate = wording.shown(row["plate"])
+    slopes = _slopes(of_line(hits.filter(pl.col("plate") == row["plate"]), row), fmt)
+    p = wording.probability(
+        min(
+            row[f"{e}_p"]
+            for e in ("gradient", "row", "column")
+            if row[f"{e}_p"] is not None
+        )
+    )
+    if slopes is None:
+        return f"The score depends on the place within plate {plate} (p {p})."
+    down, across, unit = slopes
+    ends = {
+        "rows": (down, f"row A to row {ROW_NAMES[fmt.n_rows - 1]}"),
+        "columns": (across, f"column 1 to column {fmt.n_columns}"),
+    }
+    sizes = sorted(ends, key=lambda name: -abs(ends[name][0]))
+    first, second = ends[sizes[0]], ends[sizes[1]]
+    words = f"{_moved(first[0], unit)} from {first[1]}"
+    if abs(first[0]) >= CLEAR * abs(second[0]):
+        along = f"along the {sizes[0]} of plate {plate}"
+    else:
+        along = f"across plate {plate}"
+        words += f" and {_moved(second[0], unit)} from {second[1]}"
+    return f"The score drifts {along}: {unit[0]} {words} (p {p})."
+
+
+def _moved(slope: float, unit: tuple[str, str]) -> str:
+    verb = "rises" if slope > 0 else "falls"
+    return f"{verb} by {wording.number(abs(slope))}{unit[1]}"
+
+
+def _slopes(
+    wells: pl.DataFrame, fmt: PlateFormat
+) -> tuple[float, float, tuple[str, str]] | None:
+    """Change from the first row to the last, and from the first column to the last."""
+    scaled = bool(wells["rescue"].is_not_null().any())
+    column = "rescue" if scaled else "robust_z"
+    kept = wells.filter(
+        pl.col("status").is_in(SCORED),
+        pl.col("role").is_in(["treatment", "vehicle"]),
+        pl.col(column).is_not_null(),
+    )
+    kind = ["role", "state", "concentration_um"]
+    left = kept.with_columns(
+        left=pl.col(column) - pl.col(column).median().over(kind)
+    ).filter(pl.len().over(kind) > 1)
+    if left.height < fmt.n_rows + fmt.n_columns:
+        return None
+    values = left["left"].to_numpy()
+    limit = 3 * mad_sd(values)  # real hits are no drift
+    design = _design(left["well"].to_list(), fmt)
+    fitted, *_ = np.linalg.lstsq(design, np.clip(values, -limit, limit), rcond=None)
+    unit = ("rescue", " of the window") if scaled else ("robust z", "")
+    return float(fitted[1]), float(fitted[2]), unit
+
+
+def _design(wells: list[str], fmt: PlateFormat) -> NDArray[np.float64]:
+    places = [Well.parse(w) for w in wells]
+    rows = [w.row / max(fmt.n_rows - 1, 1) for w in places]
+    columns = [w.column / max(fmt.n_columns - 1, 1) for w in places]
+    return np.column_stack([np.ones(len(places)), rows, columns])
+
+
+def order_words(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """(measure, sentence) for every number of a plate that drifts in plate order."""
+    told = []
+    for part in filter(None, (row["drift"] or "").split("; ")):
+        name, _, rules = part.partition(": ")
+        first = rules.split(", ")[0]
+        what = _ORDERED.get(name, wording.shown(name))
+        how = _RULES.get(first, f"breaks the rule {wording.shown(first)}")
+        told.append((what, f"In plate order, {what} of {row['plate']} {how}."))
+    return [(what, wording.sentence(words)) for what, words in told]
