@@ -57,12 +57,19 @@ def _resource(name: str) -> str:
 
 
 def _joined(sections: Sequence[Section], kind: str) -> str:
-    """The page's own style or script, then those of its sections."""
+    """The page's own style or script, then those of its sections: of each its parts
+    (KEY_part.js) before what uses them (KEY.js)."""
     own = files("screen.report.sections")
-    names = [f"{s.key}.{kind}" for s in sections]
-    parts = [
-        own.joinpath(n).read_text("utf-8") for n in names if own.joinpath(n).is_file()
+    names = sorted(f.name for f in own.iterdir() if f.name.endswith(f".{kind}"))
+    chosen = [
+        name
+        for s in sections
+        for name in (
+            *(n for n in names if n.startswith(f"{s.key}_")),
+            *(n for n in names if n == f"{s.key}.{kind}"),
+        )
     ]
+    parts = [own.joinpath(name).read_text("utf-8") for name in chosen]
     return "\n".join([_resource(f"page.{kind}"), *parts])
 
 

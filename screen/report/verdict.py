@@ -128,6 +128,19 @@ def status_counts(hits: pl.DataFrame) -> list[tuple[str, str, int]]:
     return known + others
 
 
+def plate_counts(tables: RunTables) -> list[tuple[str, str, int, str]]:
+    """Verdict, label, number of plates and what it means, for each that occurs."""
+    verdicts = Counter(tables.plates["verdict"].to_list())
+    limit = tables.call.get("settings", {}).get("z_prime_min")
+    below = f"below {limit:g}" if isinstance(limit, float) else "below the limit"
+    told = (
+        ("pass", "Pass", "the lower bound of Z′ reaches 0: hits can be called"),
+        ("undecided", "Undecided", "Z′ cannot tell; hits are called and flagged"),
+        ("fail", "Fail", f"all of Z′ lies {below}, or the controls are lost; no hit is called"),
+    )
+    return [(k, name, verdicts[k], words) for k, name, words in told if verdicts[k]]
+
+
 def class_counts(compounds: pl.DataFrame) -> list[tuple[str, str, str, int]]:
     """Key, label, meaning and number of compounds for each class that occurs."""
     counts = Counter(compounds["class"].drop_nulls().to_list())
