@@ -22,7 +22,7 @@ MUCH_LOST = 0.05  # share of a plate's wells without a number
 MUCH_FLAGGED = 0.05  # share of a plate's fields with a flag
 BAD, CARE, GOOD = "bad", "care", "good"
 SEVERITIES = {BAD: "Fails", CARE: "Look", GOOD: "Fine"}
-_TREND = ("gradient", "row effect", "column effect")
+_LINES = ("row effect", "column effect")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,9 @@ def _placed(
     least = _settings(tables).get("shortcut_min_share", MIN_SHARE)
     doubts = plate_doubts(tables.plates, least)
     edge = _rows_of(doubts, rows, ("edge effect",))
-    trend = _rows_of(doubts, rows, _TREND)
+    # Where the rim differs, so do the first and last rows and columns: not told twice.
+    trend = _rows_of(doubts, rows, ("gradient",))
+    lines = [r for r in _rows_of(doubts, rows, _LINES) if r not in [*edge, *trend]]
 
     def moves(row: dict[str, Any]) -> str:
         return place_words.trend_words(row, tables.hits, fmt)
@@ -158,6 +160,9 @@ def _placed(
     return [
         *_each(edge, place_words.edge_words, "the edge wells differ from the inner ones"),
         *_each(trend, moves, "the score drifts along rows or columns"),
+        *_each(
+            lines, place_words.line_words, "the score differs between rows or columns"
+        ),
     ]
 
 

@@ -52,13 +52,7 @@ def trend_words(row: dict[str, Any], hits: pl.DataFrame, fmt: PlateFormat) -> st
     """
     plate = wording.shown(row["plate"])
     slopes = _slopes(of_line(hits.filter(pl.col("plate") == row["plate"]), row), fmt)
-    p = wording.probability(
-        min(
-            row[f"{e}_p"]
-            for e in ("gradient", "row", "column")
-            if row[f"{e}_p"] is not None
-        )
-    )
+    p = wording.probability(row["gradient_p"])
     if slopes is None:
         return f"The score depends on the place within plate {plate} (p {p})."
     down, across, unit = slopes
@@ -75,6 +69,21 @@ def trend_words(row: dict[str, Any], hits: pl.DataFrame, fmt: PlateFormat) -> st
         along = f"across plate {plate}"
         words += f" and {_moved(second[0], unit)} from {second[1]}"
     return f"The score drifts {along}: {unit[0]} {words} (p {p})."
+
+
+def line_words(row: dict[str, Any]) -> str:
+    """Between which lines of a plate the score differs, without one direction."""
+    sizes = [
+        (row[f"{e}_p"], f"{e}s", row[f"{e}_share"])
+        for e in ("row", "column")
+        if row[f"{e}_p"] is not None
+    ]
+    p, lines, share = min(sizes, key=lambda s: s[0])
+    size = "" if share is None else f" by {wording.number(share)} of the window"
+    return (
+        f"The score differs between the {lines} of plate {wording.shown(row['plate'])}"
+        f"{size}, without one direction (p {wording.probability(p)})."
+    )
 
 
 def _moved(slope: float, unit: tuple[str, str]) -> str:

@@ -133,7 +133,7 @@
   const keys = () => {
     const node = make("p", undefined, "keys");
     node.append(key("ring healthy", "healthy vehicle"), key("ring stressed", "stressed vehicle"), key("ring reference", "reference"),
-      key("w missing", "no value"), key("w none", "not on the plate map"), key("margin", "median of the row's or column's sample wells"));
+      key("w missing", "no value"), key("w none", "not on the plate map"), key("margin", "row and column medians of the sample wells, less the plate's"));
     return node;
   };
   const turn = (step) => {
@@ -221,6 +221,19 @@
   };
   numbers.addEventListener("toggle", table, { once: true });
 
+  // On paper: the chosen plate, and the failing ones beside it.
+  const paper = document.getElementById("print-plates");
+  const failing = worst.filter((i) => head.plates[i].verdict === "fail").slice(0, 4);
+  const ready = new Map();
+  addEventListener("beforeprint", () => {
+    paper.replaceChildren(...failing.filter((i) => i !== chosen && ready.has(i)).map((i) => {
+      const plate = head.plates[i], box = make("article", undefined, "plate");
+      box.append(title(plate), ...plate.units.map((u) => unitWords(u, plate.units.length === 1)), mapsOf(plate, ready.get(i)).grid);
+      return box;
+    }));
+  });
+  addEventListener("afterprint", () => paper.replaceChildren());
+
   // Addresses: #plate=P01, #well=P01/A03.
   const named = (text) => head.plates.findIndex((p) => p.id === text || p.name === text);
   seno.take("plate", async (text) => {
@@ -237,4 +250,5 @@
     view.scrollIntoView();
   });
   if (chosen < 0) choose(worst[0]);
+  failing.forEach(async (i) => ready.set(i, await wellsOf(i)));
 })();

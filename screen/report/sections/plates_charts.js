@@ -28,17 +28,18 @@ seno.plateCharts = (head, maps) => {
   // Z′ with its interval between −1 and 1; what lies beyond is drawn at the end.
   const order = () => {
     const units = head.plates.flatMap((plate, at) => plate.units.map((unit) => ({ plate, at, unit })));
-    const width = 1180, top = 14, bottom = 132, left = 46, far = width - 92;
-    const y = axis(-1, 1, bottom, top), step = (far - left - 20) / units.length;
+    const width = 1180, top = 14, bottom = 132, left = 46;
+    const step = Math.min((width - left - 170) / units.length, 120), far = left + 20 + Math.max(step * units.length, 240);
+    const y = axis(-1, 1, bottom, top);
     const x = (i) => left + 10 + (i + 0.5) * step;
     const chart = makeSvg("svg", { viewBox: `0 0 ${width} 160`, class: "z-chart", role: "group", "aria-label": "Z′ with its interval for every plate in plate order" });
     [-1, -0.5, 0, 0.5, 1].forEach((v) => chart.append(line(left, y(v), far, y(v), v ? "grid" : "limit"), text(left - 7, y(v) + 4, number(v, 1), "", "end")));
-    chart.append(text(far + 8, y(0) - 3, "pass: interval", "fine"), text(far + 8, y(0) + 9, "above 0", "fine"));
+    chart.append(text(far + 8, y(0) + 4, "interval above 0: pass", "fine"));
     if (head.limit !== null && Math.abs(head.limit) > 0.001) {
       chart.append(line(left, y(head.limit), far, y(head.limit), "limit low"));
-      chart.append(text(far + 8, y(head.limit) - 9, "fail: interval", "fine"), text(far + 8, y(head.limit) + 3, `below ${number(head.limit, 1)}`, "fine"));
+      chart.append(text(far + 8, y(head.limit) + 2, `interval below ${number(head.limit, 1)}: fail`, "fine"));
     }
-    const every = Math.ceil(units.length * 62 / (far - left));
+    const every = Math.ceil(62 / step);
     const bands = new Map();
     units.forEach(({ plate, at, unit }, i) => {
       const [z, low, high] = unit.z;

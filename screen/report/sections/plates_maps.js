@@ -70,29 +70,27 @@ seno.plateMaps = (head) => {
     });
     return [rows, columns, samples ? "sample" : ""];
   };
+  // Medians of rows and columns less the plate's own, on one scale for all plates.
   const margins = (wells, k) => {
     const { low, high, digits, title } = head.measures[k], [rows, columns, kind] = lines(wells, k);
-    const zero = low < 0 ? 0 : low;
-    const at = (v) => (Math.min(Math.max(v, low), high) - low) / (high - low || 1) * BAR;
-    const bars = [];
+    const middle = median(rows.flat()), most = (high - low) / 6 || 1, bars = [];
     const bar = (values, name, shape) => {
-      const middle = median(values);
-      if (middle === null) return;
-      const [a, b] = [at(zero), at(middle)].sort((p, q) => p - q);
-      const node = makeSvg("rect", { ...shape(a, Math.max(b - a, 0.8)), class: "margin" });
+      if (!values.length) return;
+      const own = median(values), size = Math.min(Math.max((own - middle) / most, -1), 1) * BAR / 2;
+      const node = makeSvg("rect", { ...shape(BAR / 2 + Math.min(size, 0) - 0.4, Math.abs(size) + 0.8), class: "margin" });
       const words = makeSvg("title", {});
-      words.textContent = `${name}: median ${title.toLowerCase()} ${number(middle, digits)} of ${values.length} ${kind} wells`;
-      node.replaceChildren(words);
+      words.textContent = `${name}: median ${title.toLowerCase()} ${number(own, digits)} of ${values.length} ${kind} wells; the plate's ${number(middle, digits)}`;
+      node.append(words);
       bars.push(node);
     };
     rows.forEach((v, r) => bar(v, "Row " + head.rows[r], (a, size) =>
       ({ x: right + GAP + a, y: TOP + r * CELL + 2, width: size, height: CELL - 5.5 })));
     columns.forEach((v, c) => bar(v, "Column " + (c + 1), (a, size) =>
-      ({ x: LEFT + c * CELL + 2, y: bottom + GAP + a, width: CELL - 5.5, height: size })));
-    const base = at(zero);
-    return [...bars,
+      ({ x: LEFT + c * CELL + 2, y: bottom + GAP + BAR - a - size, width: CELL - 5.5, height: size })));
+    const base = BAR / 2;
+    return [
       makeSvg("line", { x1: right + GAP + base, x2: right + GAP + base, y1: TOP, y2: bottom - 2, class: "base" }),
-      makeSvg("line", { x1: LEFT, x2: right - 2, y1: bottom + GAP + base, y2: bottom + GAP + base, class: "base" })];
+      makeSvg("line", { x1: LEFT, x2: right - 2, y1: bottom + GAP + base, y2: bottom + GAP + base, class: "base" }), ...bars];
   };
 
   const legend = (k) => {
