@@ -30,7 +30,9 @@ class Planted:
 def planted() -> Planted:
     """Four plates: P01 is good, the rim of P02 looks older, the score of P03 drifts over
     its columns, and the controls of P04 hold no difference."""
-    scores, plate_map, truth = draw(Screen(seed=1, n_plates=4, kinds=dict(KINDS)))
+    scores, plate_map, truth = draw(
+        Screen(seed=1, n_plates=4, kinds=dict(KINDS), logit_sd=0.15)
+    )
     places = {w: Well.parse(w) for w in scores["well"].unique()}
     row = pl.col("well").replace_strict({w: p.row for w, p in places.items()})
     column = pl.col("well").replace_strict({w: p.column for w, p in places.items()})

@@ -18,6 +18,7 @@ _EFFECTS = {
     "column": "Between columns",
     "gradient": "Slope over the plate",
 }
+PLACE_KINDS = ("edge effect", "row effect", "column effect", "gradient")
 VERDICTS = {
     "pass": "Pass",
     "undecided": "Undecided",
@@ -41,6 +42,7 @@ class PlateQuality:
     cells: str
     wells: str
     scale: str
+    normalizer: str
     doubts: tuple[str, ...]
     effects: tuple[tuple[str, str, str, bool], ...]
     replicates: str
@@ -76,10 +78,23 @@ def quality(
         wording.number(row["vehicle_count_median"], 0),
         ", ".join([f"{row['n_scored'] or 0} of {row['n_wells'] or 0} scored", *lost]),
         wording.shown(row["scale"]),
-        tuple(wording.sentence(d.words) for d in doubts if d.words != row["reason"]),
+        _normalizer(row),
+        tuple(
+            wording.sentence(d.words)
+            for d in doubts
+            if d.words != row["reason"] and d.kind not in PLACE_KINDS
+        ),
         _effects(row, {d.kind for d in doubts}),
         _replicates(row),
     )
+
+
+def _normalizer(row: dict[str, Any]) -> str:
+    """By what rows, columns or a surface were taken away; empty where nothing was."""
+    name = row.get("normalizer") or ""
+    if name in ("", "rescue", "robust_z"):
+        return ""
+    return wording.sentence(f"{name}: {row.get('normalizer_reason') or 'as was asked'}")
 
 
 def _effects(

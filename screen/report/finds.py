@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,8 @@ def reason_words(reason: str | None) -> str:
     """A plate's reason as a sentence's part: true minus and prime, codes explained."""
     text = reason or ""
     if text.startswith("Z'"):
-        return wording.sentence(text.replace("Z'", "Z′").replace("-", "−"))
+        plain = re.sub(r"-(0\.0+)\b", r"\1", text)  # no negative zero
+        return wording.sentence(plain.replace("Z'", "Z′").replace("-", "−"))
     code, _, rest = text.partition(":")
     if code in CODES:
         known = CODES[code]

@@ -9,8 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from plates.wells import ROW_NAMES, PlateFormat, Well
+from screen.audits.vehicle import centred
 from screen.report import wording
 from screen.report.tables import SCORED, of_line
+from screen.statistics.plate_effects import WINSOR, within_strata
 from screen.statistics.robust import mad_sd
 
 CLEAR = 2.0  # times the slope of the other direction, to be named alone
@@ -102,25 +104,32 @@ def _slopes(
         pl.col("role").is_in(["treatment", "vehicle"]),
         pl.col(column).is_not_null(),
     )
-    kind = ["role", "state", "concentration_um"]
-    left = kept.with_columns(
-        left=pl.col(column) - pl.col(column).median().over(kind)
-    ).filter(pl.len().over(kind) > 1)
-    if left.height < fmt.n_rows + fmt.n_columns:
+    # As the plate table's own test: within wells that hold the same, hits held back.
+    strata = within_strata(list(kept.select("role", "state", "concentration_um").rows()))
+    kept, strata = kept.filter(pl.Series(strata >= 0)), strata[strata >= 0]
+    if kept.height < fmt.n_rows + fmt.n_columns:
         return None
-    values = left["left"].to_numpy()
-    limit = 3 * mad_sd(values)  # real hits are no drift
-    design = _design(left["well"].to_list(), fmt)
-    fitted, *_ = np.linalg.lstsq(design, np.clip(values, -limit, limit), rcond=None)
+    values = kept[column].to_numpy()
+    left = values - kept.select(
+        pl.col(column).median().over(pl.Series(strata))
+    ).to_series().to_numpy()
+    limit = WINSOR * mad_sd(left)
+    groups = np.unique(strata, return_inverse=True)[1].astype(np.intp)
+    fitted, *_ = np.linalg.lstsq(
+        centred(_slope_design(kept["well"].to_list(), fmt), groups),
+        centred(np.clip(left, -limit, limit), groups),
+        rcond=None,
+    )
     unit = ("rescue", " of the window") if scaled else ("robust z", "")
-    return float(fitted[1]), float(fitted[2]), unit
+    return float(fitted[0]), float(fitted[1]), unit
 
 
-def _design(wells: list[str], fmt: PlateFormat) -> NDArray[np.float64]:
+def _slope_design(wells: list[str], fmt: PlateFormat) -> NDArray[np.float64]:
+    """Row and column of each well, 0 at the first and 1 at the last."""
     places = [Well.parse(w) for w in wells]
     rows = [w.row / max(fmt.n_rows - 1, 1) for w in places]
     columns = [w.column / max(fmt.n_columns - 1, 1) for w in places]
-    return np.column_stack([np.ones(len(places)), rows, columns])
+    return np.column_stack([rows, columns])
 
 
 def order_words(row: dict[str, Any]) -> list[tuple[str, str]]:

@@ -35,11 +35,14 @@ def replicates(tables: RunTables) -> Replicates | None:
     """Replicate 1 against 2, 3 against 4 and so on of every compound and dose, in the
     order of the plates; None below 3 pairs.
 
-    Wells of one plate and treatment are averaged first. Treatments on more than 32
+    Failing plates are left out. Wells of one plate and treatment are averaged first. Treatments on more than 32
     plates are controls under another name and are left out.
     """
+    failed = tables.plates.filter(pl.col("verdict") == "fail")["plate"]
     scored = tables.hits.filter(
-        pl.col("status").is_in(SCORED), pl.col("role") == "treatment"
+        pl.col("status").is_in(SCORED),
+        pl.col("role") == "treatment",
+        ~pl.col("plate").is_in(failed.implode()),
     )
     column = "rescue" if scored["rescue"].is_not_null().any() else "robust_z"
     order = {p: i for i, p in enumerate(tables.plate_ids)}

@@ -18,7 +18,7 @@ from screen.report.tables import RunTables
 from screen.report.verdict import class_counts, plate_counts, status_counts
 
 MOST_SHOWN = 12
-MOST_PLATE_FINDS = 3
+MOST_PLATE_FINDS = 4
 MOST_REASONS = 8
 _ORDER = (BAD, CARE, GOOD)
 

@@ -62,7 +62,7 @@
   const unitWords = (unit, alone) => {
     const box = make("div", undefined, "unit"), left = make("div", undefined, "unit-words");
     if (!alone) left.append(make("h5", unit.plate));
-    const told = [unit.reason && unit.reason + ".", unit.wells + ".", unit.scale && `Scale: ${unit.scale}.`].filter(Boolean);
+    const told = [unit.reason && unit.reason + ".", unit.wells + ".", unit.scale && `Scale: ${unit.scale}.`, unit.normalizer && `Normalizer ${unit.normalizer}.`].filter(Boolean);
     told.forEach((t) => left.append(make("p", t)));
     const list = make("ul");
     unit.doubts.forEach((d) => list.append(make("li", d)));
@@ -91,6 +91,7 @@
     drawn.shown.forEach((own) => own[i] && own[i].classList.add("kept"));
     drawn.panel.replaceChildren(...panel(drawn.plate, drawn.wells, i));
   };
+  addEventListener("scroll", seno.hideTip, { passive: true });
   const listen = (node, own) => {
     node.addEventListener("pointerover", (event) => event.target.dataset.i === undefined ? clear() : mark(own, Number(event.target.dataset.i)));
     node.addEventListener("pointerleave", clear);
@@ -199,7 +200,7 @@
   if (pairsBox) {
     seno.whenNear(pairsBox, () => {
       const scatter = charts.replicates();
-      pairsBox.append(scatter.chart, make("p", "A dot a compound and dose; on the line both replicates are the same. Dark: the plate chosen above.", "fine"));
+      pairsBox.prepend(scatter.chart);
       followers.push(scatter.choose);
       scatter.choose(chosen);
     });
