@@ -23,7 +23,6 @@ from screen.compose import settings_of
 from screen.errors import Outcome
 from screen.models import load_model
 from screen.optics import finder_spec
-from screen.report.controls import readout, strips
 from screen.report.gallery import scale_bar
 
 
@@ -95,24 +94,6 @@ def test_the_report_names_the_empty_wells(finished: Finished) -> None:
     assert "F08" in finished.page
     assert "H04" in finished.page
     assert "NO_CELLS" in finished.page
-
-
-def test_references_are_drawn_each_by_its_name() -> None:
-    names = ["control", "pre2i"]
-    hits = pl.DataFrame(
-        {
-            "well": ["A01", "A02"],
-            "compound": names,
-            "role": "reference",
-            "state": "unstressed",
-            "status": "SCORED",
-            "rescue": [1.0, 0.0],
-            "score": [0.1, 0.9],
-        }
-    )
-    drawn = strips(hits, readout(hits))
-
-    assert [name in drawn for name in (*names, "Reference")] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,7 @@ def _audited(lines: Sequence[dict[str, Any]], openings: dict[str, str]) -> list[
         reason = f": {row['reason']}" if row.get("reason") else ""
         words = f"{openings[row['verdict']]}{f' ({unit})' if unit else ''}{reason}."
         severity = BAD if row["verdict"] == "fail" else CARE
-        found.append(
-            Find(severity, wording.sentence(words), (("#audits", "Audits"),))
-        )
+        found.append(Find(severity, wording.sentence(words), (("#audits", "Audits"),)))
     return found
 
 

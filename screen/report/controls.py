@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+
 from screen.plate_doubts import Doubt
 from screen.report import wording
 from screen.report.finds import reason_words
@@ -24,6 +25,8 @@ VERDICTS = {
     "undecided": "Undecided",
     "fail": "Fail",
 }
+
+
 @dataclass(frozen=True)
 class PlateQuality:
     """One row of the quality table, as text."""

@@ -175,7 +175,9 @@ def _overview_row(
     name = compound_name(row)
     short = name if len(name) <= 26 else name[:25] + "…"
     words = svg.text(198, y + 4, short, class_="name")
-    parts = [svg.element("a", words, href=f"#compound={row['rank']}") if is_linked else words]
+    parts = [
+        svg.element("a", words, href=f"#compound={row['rank']}") if is_linked else words
+    ]
     if row["rescue_low"] is not None and row["rescue_high"] is not None:
         x1, x2 = axis(row["rescue_low"]), axis(row["rescue_high"])
         parts.append(svg.line(x1, y, x2, y, class_="range"))

@@ -104,7 +104,9 @@ def reason_words(reason: str | None) -> str:
 def _failed(rows: list[dict[str, Any]], kept: bool) -> list[Find]:
     failed = [r for r in rows if r["verdict"] == "fail"]
     fate = (
-        "they are kept by keep_failed_plates" if kept else "none of its wells makes a hit"
+        "they are kept by keep_failed_plates"
+        if kept
+        else "none of its wells makes a hit"
     )
     found = [
         Find(
@@ -160,7 +162,9 @@ def _placed(
         return place_words.trend_words(row, tables.hits, fmt)
 
     return [
-        *_each(edge, place_words.edge_words, "the edge wells differ from the inner ones"),
+        *_each(
+            edge, place_words.edge_words, "the edge wells differ from the inner ones"
+        ),
         *_each(trend, moves, "the score drifts along rows or columns"),
         *_each(
             lines, place_words.line_words, "the score differs between rows or columns"

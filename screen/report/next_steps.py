@@ -84,7 +84,11 @@ def _replicates(tables: RunTables) -> list[Step]:
         return [Step(words, "without both, neither Z′ nor rescue can be told")]
     plural = "" if len(set(names)) == 1 else "s"
     why = "the interval of Z′ is too wide or too low to pass; more control wells narrow it"
-    return [Step(f"Add a replicate of plate{plural} {named(names)}", why, plate_links(names))]
+    return [
+        Step(
+            f"Add a replicate of plate{plural} {named(names)}", why, plate_links(names)
+        )
+    ]
 
 
 def _remedies(tables: RunTables, *, many: bool) -> list[Step]:

@@ -105,14 +105,19 @@ def _slopes(
         pl.col(column).is_not_null(),
     )
     # As the plate table's own test: within wells that hold the same, hits held back.
-    strata = within_strata(list(kept.select("role", "state", "concentration_um").rows()))
+    strata = within_strata(
+        list(kept.select("role", "state", "concentration_um").rows())
+    )
     kept, strata = kept.filter(pl.Series(strata >= 0)), strata[strata >= 0]
     if kept.height < fmt.n_rows + fmt.n_columns:
         return None
     values = kept[column].to_numpy()
-    left = values - kept.select(
-        pl.col(column).median().over(pl.Series(strata))
-    ).to_series().to_numpy()
+    left = (
+        values
+        - kept.select(pl.col(column).median().over(pl.Series(strata)))
+        .to_series()
+        .to_numpy()
+    )
     limit = WINSOR * mad_sd(left)
     groups = np.unique(strata, return_inverse=True)[1].astype(np.intp)
     fitted, *_ = np.linalg.lstsq(

@@ -50,9 +50,7 @@ def replicates(tables: RunTables) -> Replicates | None:
         scored.filter(pl.col(column).is_finite())
         .group_by(*TREATMENT, "plate")
         .agg(pl.col(column).mean().alias("value"))
-        .with_columns(
-            at=pl.col("plate").replace_strict(order, return_dtype=pl.Int64)
-        )
+        .with_columns(at=pl.col("plate").replace_strict(order, return_dtype=pl.Int64))
         .filter(pl.len().over(TREATMENT) <= MOST_PLATES)
         .sort(*TREATMENT, "at", nulls_last=True)
         .with_columns(turn=pl.int_range(pl.len()).over(TREATMENT))

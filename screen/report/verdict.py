@@ -136,7 +136,11 @@ def plate_counts(tables: RunTables) -> list[tuple[str, str, int, str]]:
     told = (
         ("pass", "Pass", "the lower bound of Z′ reaches 0: hits can be called"),
         ("undecided", "Undecided", "Z′ cannot tell; hits are called and flagged"),
-        ("fail", "Fail", f"all of Z′ lies {below}, or the controls are lost; no hit is called"),
+        (
+            "fail",
+            "Fail",
+            f"all of Z′ lies {below}, or the controls are lost; no hit is called",
+        ),
     )
     return [(k, name, verdicts[k], words) for k, name, words in told if verdicts[k]]
 

@@ -10,7 +10,15 @@ from markupsafe import Markup
 from screen.report import doses, wording
 from screen.report.compound_finds import audit_finds, compound_finds
 from screen.report.controls import unit_name
-from screen.report.finds import BAD, CARE, GOOD, Find, address, plate_finds, reason_words
+from screen.report.finds import (
+    BAD,
+    CARE,
+    GOOD,
+    Find,
+    address,
+    plate_finds,
+    reason_words,
+)
 from screen.report.next_steps import next_steps
 from screen.report.section import Facts, Section
 from screen.report.sections.hits import hit_rows
