@@ -18,7 +18,7 @@ from screen.field_groups import QualitySettings
 from screen.field_table import judge_fields, without
 from screen.illumination import evenly_lit, on_grid
 from screen.ledger import scores_of
-from screen.report.field_maps import COLOURS, MOST_MAPS, NAMES, image_quality
+from screen.report.field_maps import COLOURS, NAMES, image_quality, island
 from screen.report.page import Extras, render
 from screen.report.tables import RunTables
 from screen.statistics.fields import FLAGS, MEASURES
@@ -244,22 +244,32 @@ F24 = PlateFormat.of(24)
 
 def test_the_page_tells_flags_by_kind_and_plate() -> None:
     judged = judge_fields(plate(ODD["OUT_OF_FOCUS"]), STRICT)
-    found = image_quality(run_tables(judged.fields, "enforce"), F24)
+    run = run_tables(judged.fields, "enforce")
+    found = image_quality(run)
     assert found is not None
     assert "1 of 24 fields stands out" in found.summary
     assert "1 of them left their wells" in found.summary
     assert [(f.flag, f.n_fields) for f in found.flags] == [("OUT_OF_FOCUS", 1)]
     assert found.plates[0].by_flag == (1, 0, 0, 0, 0)
     assert found.plates[0].n_left_out == 1
-    assert COLOURS["OUT_OF_FOCUS"] in str(found.plates[0].drawing)
+    data = island(run, F24)
+    assert data is not None
+    (drawn,) = data["plates"]
+    odd = run.fields.filter(pl.col("flags") != "")
+    ((place, share, kinds, why),) = drawn["wells"]
+    assert place == odd["row"][0] * 6 + odd["column"][0]
+    assert (share, kinds) == (0.333, [FLAGS.index("OUT_OF_FOCUS")])
+    assert why.startswith(f"{odd['well'][0]}, field {odd['field'][0]}:")
 
 
 def test_the_page_of_a_clean_run_and_of_an_old_one() -> None:
-    clean = image_quality(run_tables(judge_fields(plate({}), RULES).fields), F24)
+    untouched = run_tables(judge_fields(plate({}), RULES).fields)
+    clean = image_quality(untouched)
     assert clean is not None
     assert clean.summary.startswith("All 24 fields")
-    assert (clean.flags, clean.n_maps) == ((), 0)
-    assert image_quality(run_tables(None), F24) is None
+    assert clean.flags == ()
+    assert island(untouched, F24) is None
+    assert image_quality(run_tables(None)) is None
     page = render("run", run_tables(None), PlateFormat.of(384), Extras())
     assert "were not judged" in page
 
@@ -270,21 +280,33 @@ def test_a_channel_cannot_write_into_the_page() -> None:
     tables = run_tables(judge_fields(headers, RULES).fields)
     page = render("run", tables, PlateFormat.of(384), Extras())
     assert evil not in page
-    assert "alert(1)" in page
+    assert evil in str(island(tables, F24))
 
 
-def test_drawings_stay_within_the_size_of_a_page() -> None:
-    headers = [
-        {**h, "plate": f"P{n:02d}"}
-        for n in range(MOST_MAPS + 4)
-        for h in plate(ODD["DEBRIS"], n_fields=1, seed=n)
-    ]
-    for one in headers:
-        if one["well"] == "B02":
-            one["fields"][0]["debris"] = [0.05, 0.0]
-    found = image_quality(run_tables(judge_fields(headers, RULES).fields), F24)
-    assert found is not None
-    assert (found.n_maps, len(found.plates)) == (MOST_MAPS, MOST_MAPS + 4)
+def test_every_plate_with_a_flag_is_drawn_worst_first() -> None:
+    fields = pl.concat(
+        pl.DataFrame(
+            {
+                "plate": f"P{n:02d}",
+                "well": ["A01", "A02", "A02", "B01"],
+                "row": [0, 0, 0, 1],
+                "column": [0, 1, 1, 0],
+                "field": [0, 0, 1, 0],
+                "flags": ["", "DEBRIS", "", "BLANK;DEBRIS" if n == 7 else ""],
+                "why": "it is so",
+                "used": True,
+            }
+        )
+        for n in range(30)
+    )
+    data = island(run_tables(fields), F24)
+    assert data is not None
+    assert len(data["plates"]) == 30
+    first = data["plates"][0]
+    assert first["name"] == "P07"
+    two = [FLAGS.index("BLANK"), FLAGS.index("DEBRIS")]
+    assert [w[:3] for w in first["wells"]] == [[1, 0.5, two[1:]], [6, 1.0, two]]
+    assert first["none"] == [i for i in range(24) if i not in (0, 1, 6)]
 
 
 @settings(max_examples=15, deadline=None)

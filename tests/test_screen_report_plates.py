@@ -29,10 +29,14 @@ F384, F96 = PlateFormat.of(384), PlateFormat.of(96)
 
 def changed(tables: RunTables, **frames: pl.DataFrame) -> RunTables:
     """The run with other tables."""
-    parts = {
-        k: frames.get(k, getattr(tables, k)) for k in ("hits", "plates", "compounds")
-    }
-    return RunTables.complete(*parts.values(), tables.call, tables.manifest, frames.get("fields"))  # fmt: skip
+    return RunTables.complete(
+        frames.get("hits", tables.hits),
+        frames.get("plates", tables.plates),
+        frames.get("compounds", tables.compounds),
+        tables.call,
+        tables.manifest,
+        frames.get("fields"),
+    )
 
 
 def with_plate(tables: RunTables, plate: str, **values: object) -> RunTables:

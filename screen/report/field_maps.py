@@ -1,9 +1,10 @@
-"""Image quality on the page: flagged fields by kind, by plate and on small plate maps."""
+"""Image quality on the page: flagged fields by kind, by plate and by place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from markupsafe import Markup
@@ -14,7 +15,7 @@ from screen.report import svg, wording
 from screen.report.tables import RunTables
 from screen.statistics.fields import FLAGS
 
-MOST_MAPS = 24
+MOST_TOLD = 5000  # wells that say why; more are in fields.csv
 MOST_REASONS = 6
 # Okabe and Ito's colours for colour-blind readers, darkened where paper needs it.
 COLOURS = {
@@ -38,7 +39,6 @@ _MEANINGS = {
     "BACKGROUND": "Background far from the plate's: a fluorescent compound, or the lamp.",
     "DEBRIS": "Too much area too bright, or too broad, to be nuclei.",
 }
-_LEFT, _TOP, _CELL = 14.0, 12.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,13 @@ class FlagRow:
 
 @dataclass(frozen=True)
 class PlateFields:
-    """One plate's fields: how many, flagged by kind in the order of FLAGS, left out,
-    and where the flagged ones lie (None beyond the page's size or without any)."""
+    """One plate's fields: how many, flagged by kind in the order of FLAGS, left out."""
 
     plate: str
     n_fields: int
     n_flagged: int
     by_flag: tuple[int, ...]
     n_left_out: int
-    drawing: Markup | None
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,8 @@ class ImageQuality:
     plates: tuple[PlateFields, ...]
     names: tuple[str, ...] = tuple(NAMES[flag] for flag in FLAGS)
 
-    @property
-    def n_maps(self) -> int:
-        """Plates with a drawing."""
-        return sum(p.drawing is not None for p in self.plates)
 
-
-def image_quality(tables: RunTables, fmt: PlateFormat) -> ImageQuality | None:
+def image_quality(tables: RunTables) -> ImageQuality | None:
     """The section's facts; None for a run whose fields were never judged."""
     fields = tables.fields
     if fields.is_empty():
@@ -89,12 +82,10 @@ def image_quality(tables: RunTables, fmt: PlateFormat) -> ImageQuality | None:
     n_flagged = int((fields["flags"] != "").sum())
     rows = tuple(_flag_row(flag, fields) for flag in FLAGS)
     parts = fields.partition_by("plate", maintain_order=True)
-    worst = sorted(parts, key=lambda p: -int((p["flags"] != "").sum()))
-    drawn = {str(p["plate"][0]) for p in worst[:MOST_MAPS] if (p["flags"] != "").any()}
     return ImageQuality(
         _summary(fields.height, n_flagged, tables),
         tuple(row for row in rows if row.n_fields),
-        tuple(_plate(part, fmt, drawn) for part in parts),
+        tuple(map(_plate, parts)),
     )
 
 
@@ -133,71 +124,65 @@ def _flag_row(flag: str, fields: pl.DataFrame) -> FlagRow:
     return FlagRow(flag, NAMES[flag], key, _MEANINGS[flag], remedy, n)
 
 
-def _plate(fields: pl.DataFrame, fmt: PlateFormat, drawn: set[str]) -> PlateFields:
-    plate = str(fields["plate"][0])
+def _plate(fields: pl.DataFrame) -> PlateFields:
     flagged = fields.filter(pl.col("flags") != "")
     return PlateFields(
-        wording.shown(plate),
+        wording.shown(fields["plate"][0]),
         fields.height,
         flagged.height,
         tuple(_with(fields, flag).height for flag in FLAGS),
         flagged.filter(~pl.col("used")).height,
-        _map(plate, fields, fmt) if plate in drawn else None,
     )
 
 
-def _map(plate: str, fields: pl.DataFrame, fmt: PlateFormat) -> Markup:
-    """A square a well, grey where all is well, else a bar of colour for each field."""
-    squares = [
-        _well(int(str(row)), int(str(column)), own)
-        for (row, column), own in fields.group_by(
-            ["row", "column"], maintain_order=True
-        )
+def island(tables: RunTables, fmt: PlateFormat) -> dict[str, Any] | None:
+    """What the page draws the flagged fields from, plates with the most of them first;
+    None where no field is flagged."""
+    fields = tables.fields
+    if not (fields["flags"] != "").any():
+        return None
+    parts = [
+        p
+        for p in fields.partition_by("plate", maintain_order=True)
+        if (p["flags"] != "").any()
     ]
-    width = _LEFT + fmt.n_columns * _CELL + 1
-    height = _TOP + fmt.n_rows * _CELL + 1
-    label = f"Flagged fields of plate {wording.shown(plate)}, a square per well"
-    return svg.picture(
-        width, height, [*_labels(fmt), *squares], class_="fieldmap", aria_label=label
-    )
+    parts.sort(key=lambda p: -int((p["flags"] != "").sum()))
+    room, plates = MOST_TOLD, []
+    for part in parts:
+        plates.append(_map(part, fmt, room))
+        room = max(room - len(plates[-1]["wells"]), 0)
+    return {
+        "rows": list(ROW_NAMES[: fmt.n_rows]),
+        "columns": fmt.n_columns,
+        "colours": [COLOURS[flag] for flag in FLAGS],
+        "plates": plates,
+    }
 
 
-def _labels(fmt: PlateFormat) -> list[Markup]:
-    step = 1 if fmt.n_columns <= 12 else 2 if fmt.n_columns <= 24 else 4
-    columns = [
-        svg.text(_LEFT + (c + 0.5) * _CELL, _TOP - 4, str(c + 1), class_="c")
-        for c in range(0, fmt.n_columns, step)
-    ]
-    rows = [
-        svg.text(_LEFT - 3, _TOP + (r + 0.5) * _CELL + 2.2, ROW_NAMES[r], class_="r")
-        for r in range(0, fmt.n_rows, step)
-    ]
-    return columns + rows
+def _map(fields: pl.DataFrame, fmt: PlateFormat, room: int) -> dict[str, Any]:
+    """One plate for the page's script: places without a field, and of every flagged
+    well its place, the share of its fields, its kinds and, while there is room, why."""
+    places = _places(fields, fmt)
+    flagged = fields.with_columns(i=places).filter(pl.col("flags") != "")
+    counts = dict(places.value_counts().iter_rows())
+    wells = []
+    for (i,), own in flagged.group_by(["i"], maintain_order=True):
+        kinds = dict.fromkeys(f for t in own["flags"] for f in t.split(";"))
+        told = [FLAGS.index(k) for k in kinds if k in FLAGS]
+        share = round(own.height / counts[i], 3)
+        wells.append([i, share, told, _reasons(own) if len(wells) < room else ""])
+    return {
+        "name": wording.shown(fields["plate"][0]),
+        "flagged": flagged.height,
+        "fields": fields.height,
+        "none": sorted(set(range(fmt.n_wells)) - set(counts)),
+        "wells": wells,
+    }
 
 
-def _well(row: int, column: int, fields: pl.DataFrame) -> Markup:
-    x, y = _LEFT + column * _CELL, _TOP + row * _CELL
-    side = _CELL - 1.2
-    flagged = fields.filter(pl.col("flags") != "")
-    base = svg.element("rect", x=x, y=y, width=side, height=side, class_="fine-well")
-    if flagged.is_empty():
-        return base
-    # At least a quarter of the square, so that one field of many is seen.
-    height = side * max(flagged.height / fields.height, 0.25)
-    kinds = list(dict.fromkeys(f for t in flagged["flags"] for f in t.split(";")))
-    width = side / len(kinds)
-    bars = [
-        svg.element(
-            "rect",
-            x=round(x + k * width, 2),
-            y=round(y + side - height, 2),
-            width=round(width, 2),
-            height=round(height, 2),
-            fill=COLOURS.get(kind, "#888"),
-        )
-        for k, kind in enumerate(kinds)
-    ]
-    return svg.group([svg.element("title", _reasons(flagged)), base, *bars])
+def _places(fields: pl.DataFrame, fmt: PlateFormat) -> pl.Series:
+    """Row by row on the grid."""
+    return fields["row"] * fmt.n_columns + fields["column"]
 
 
 def _reasons(flagged: pl.DataFrame) -> str:

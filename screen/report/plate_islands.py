@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -36,7 +35,7 @@ def plate_islands(
         "rows": list(ROW_NAMES[: fmt.n_rows]),
         "columns": fmt.n_columns,
         "measures": [m.told() for m in quantities],
-        "words": asdict(words),
+        "words": vars(words),
         "readout": _readout(tables, quantities),
         "batch": BATCH,
         "limit": _limit(tables),
@@ -77,7 +76,7 @@ def _plates(
     for row in tables.plates.to_dicts():
         own = doubts[row["plate"], row["line"], row["time_h"]]
         units[row["plate"]].append(_unit(row, own))
-    told = [
+    told: list[dict[str, Any]] = [
         {
             "id": plate,
             "name": wording.shown(plate),
@@ -95,11 +94,11 @@ def _plates(
 def _unit(row: dict[str, Any], doubts: Sequence[Doubt]) -> dict[str, Any]:
     ends = [row[f"z_prime{end}"] for end in ("", "_low", "_high")]
     z = [None if v is None else round(v, 3) for v in ends]
-    return asdict(controls.quality(row, doubts)) | {"z": z}
+    return vars(controls.quality(row, doubts)) | {"z": z}
 
 
 def _worst(units: Sequence[dict[str, Any]]) -> str:
-    verdicts = [u["verdict"] for u in units] or ["undecided"]
+    verdicts = [str(u["verdict"]) for u in units] or ["undecided"]
     return min(verdicts, key=lambda v: _ORDER.get(v, 2))
 
 

@@ -20,9 +20,9 @@ seno.plateCharts = (head, maps) => {
 
   // Verdicts by shape as well as by colour.
   const marks = {
-    pass: (x, y) => makeSvg("circle", { cx: x, cy: y, r: 4.2, class: "mark pass" }),
-    undecided: (x, y) => makeSvg("path", { d: `M${x} ${y - 5.6}l5.6 5.6l-5.6 5.6l-5.6 -5.6z`, class: "mark undecided" }),
-    fail: (x, y) => makeSvg("path", { d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8`, class: "mark fail" }),
+    pass: (x, y, r) => makeSvg("circle", { cx: x, cy: y, r: r, class: "mark pass" }),
+    undecided: (x, y, r) => makeSvg("path", { d: `M${x} ${y - 1.3 * r}l${1.3 * r} ${1.3 * r}l${-1.3 * r} ${1.3 * r}l${-1.3 * r} ${-1.3 * r}z`, class: "mark undecided" }),
+    fail: (x, y, r) => makeSvg("path", { d: `M${x - r} ${y - r}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}`, class: "mark fail" }),
   };
 
   // Z′ with its interval between −1 and 1; what lies beyond is drawn at the end.
@@ -47,7 +47,7 @@ seno.plateCharts = (head, maps) => {
       const band = makeSvg("rect", { x: x(i) - step / 2, y: top - 8, width: step, height: bottom - top + 16, class: "band" });
       link.append(band);
       if (low !== null && high !== null) link.append(line(x(i), y(low), x(i), y(high), "range"));
-      link.append(z === null ? text(x(i), y(0) - 6, "?", "unknown", "middle") : marks[unit.verdict](x(i), y(z)));
+      link.append(z === null ? text(x(i), y(0) - 6, "?", "unknown", "middle") : marks[unit.verdict](x(i), y(z), Math.min(4.2, Math.max(step / 3, 1.8))));
       const bad = unit.verdict === "fail" && units.filter((u) => u.unit.verdict === "fail").length <= 12;
       if (i % every === 0 || bad) chart.append(text(x(i), 152, unit.plate, bad ? "name bad" : "name", "middle"));
       const tell = () => seno.showTip(link.getBoundingClientRect(), make("b", `${unit.plate} · ${unit.verdict_word}`),
