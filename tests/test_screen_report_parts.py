@@ -16,16 +16,6 @@ from screen.report.controls import readout
 from tests.report_example import example_galleries, example_tables
 
 
-@given(st.floats(-1e6, 1e6), st.floats(-5, 5))
-def test_scale_stays_a_colour_and_ends_are_the_anchors(
-    value: float, low: float
-) -> None:
-    scale = svg.Scale(low, low + 2, svg.VIRIDIS)
-    assert len(scale.colour(value)) == 7
-    assert scale.colour(low - 1) == "#440154"
-    assert scale.colour(low + 3) == "#fde725"
-
-
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e4))
 def test_ticks_are_few_and_inside(low: float, span: float) -> None:
     axis = svg.Axis(low, low + span, 0, 100)

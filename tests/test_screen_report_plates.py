@@ -296,3 +296,22 @@ def test_doubts_of_the_audits_are_named(
     assert doubted[-1].words == "PLATE_ODD: look"
     seeding = "Add a seeding titration of vehicle wells"
     assert (seeding in [s.what for s in next_steps(tables)]) == (density == "fail")
+
+
+def test_units_of_a_plate_are_told_apart_by_line_and_time() -> None:
+    tables = example_tables(1, 96)
+    both = [
+        tables.plates.with_columns(line=pl.lit("HFF"), time_h=pl.lit(t), verdict=pl.lit(v))
+        for t, v in ((24.0, "pass"), (48.0, "fail"))
+    ]  # fmt: skip
+    late = pl.when(pl.col("row") % 2 == 0).then(24.0).otherwise(48.0)
+    hits = tables.hits.with_columns(line=pl.lit("HFF"), time_h=late)
+    run = changed(tables, plates=pl.concat(both), hits=hits)
+    (told,) = plate_islands(run, F96, None)["plates"]["plates"]
+    assert [u["plate"] for u in told["units"]] == [
+        "P01 · HFF · 24 h",
+        "P01 · HFF · 48 h",
+    ]
+    assert told["verdict"] == "fail"
+    (found,) = plate_finds(run, F96)
+    assert found.words.startswith("Plate P01 · HFF · 48 h fails")

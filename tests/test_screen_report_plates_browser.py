@@ -152,6 +152,17 @@ def test_lost_wells_are_hatched_and_controls_ringed(
     ]
 
 
+def test_colours_run_between_the_ends_of_the_scale(
+    browser: Browser, small: Path
+) -> None:
+    opened(browser, small)
+    hits = example_tables(1, 96).hits.filter(pl.col("score").is_not_null())
+    places = hits.sort("score").select("row", "column").rows()
+    fill = "return document.querySelector('#plate-view .map').querySelector(`.w[data-i='${arguments[0]}']`).getAttribute('fill')"
+    ends = [browser.js(fill, r * 12 + c) for r, c in (places[0], places[-1])]
+    assert ends == ["#440154", "#fde725"]
+
+
 def test_arrow_keys_go_from_well_to_well(browser: Browser, small: Path) -> None:
     opened(browser, small)
     told = browser.js("""

@@ -66,7 +66,7 @@ def quality(
         if n
     ]
     return PlateQuality(
-        unit_name(row),
+        wording.unit_name(row),
         verdict,
         VERDICTS[verdict],
         reason_words(row["reason"]) if row["reason"] else "",
@@ -93,11 +93,17 @@ def quality(
 
 
 def _normalizer(row: dict[str, Any]) -> str:
-    """By what rows, columns or a surface were taken away; empty where nothing was."""
-    name = row.get("normalizer") or ""
-    if name in ("", "rescue", "robust_z"):
-        return ""
-    return wording.sentence(f"{name}: {row.get('normalizer_reason') or 'as was asked'}")
+    """By what rows, columns or a surface were taken away, and whether doses run along
+    them; empty where neither is so."""
+    name, alias = row.get("normalizer") or "", row.get("dose_alias") or ""
+    told = []
+    if name not in ("", "rescue", "robust_z"):
+        told.append(f"Normalizer {name}: {row.get('normalizer_reason') or 'as asked'}")
+    if alias:
+        told.append(
+            f"The dose follows the {alias}, so the residual lost part of its effect"
+        )
+    return wording.sentence(". ".join(told))
 
 
 def _effects(
@@ -123,13 +129,6 @@ def _replicates(row: dict[str, Any]) -> str:
         return ""
     n = wording.count(row["n_replicate_plates"], "replicate plate")
     return f"{wording.number(found)} with {n}"
-
-
-def unit_name(row: dict[str, Any]) -> str:
-    """Plate id, with cell line and time where the run has them."""
-    hours = "" if row["time_h"] is None else f"{row['time_h']:g} h"
-    parts = (row["plate"], row["line"], hours)
-    return " · ".join(wording.shown(p) for p in parts if p)
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,7 @@ def _failed(rows: list[dict[str, Any]], kept: bool) -> list[Find]:
     found = [
         Find(
             BAD,
-            f"Plate {wording.shown(r['plate'])} fails: {reason_words(r['reason'])};"
-            f" {fate}.",
+            f"Plate {wording.unit_name(r)} fails: {reason_words(r['reason'])}; {fate}.",
             plate_links([r["plate"]]),
         )
         for r in failed[:MOST_EACH]
@@ -138,7 +137,7 @@ def _undecided(rows: list[dict[str, Any]]) -> list[Find]:
     for part in by_reason.values():
         names, why = [r["plate"] for r in part], reason_words(part[0]["reason"])
         if len(part) == 1:
-            words = f"Plate {wording.shown(names[0])} is undecided: {why}."
+            words = f"Plate {wording.unit_name(part[0])} is undecided: {why}."
         else:
             if (part[0]["reason"] or "").startswith("Z'"):
                 why = "their Z′ is too wide or too low to pass, not low enough to fail"

@@ -35,7 +35,7 @@ _ORDERED = {
 
 def edge_words(row: dict[str, Any]) -> str:
     """How the rim's wells differ, from a row of the plate table."""
-    plate, p = wording.shown(row["plate"]), wording.probability(row["edge_p"])
+    plate, p = wording.unit_name(row), wording.probability(row["edge_p"])
     share = row["edge_share"]
     if share is None:
         return f"Edge wells of plate {plate} differ from its inner wells (p {p})."
@@ -52,7 +52,7 @@ def trend_words(row: dict[str, Any], hits: pl.DataFrame, fmt: PlateFormat) -> st
     ``hits`` are the wells of all plates; a least-squares plane through the wells less the
     median of their kind says the direction, the plate table's own test that it is sure.
     """
-    plate = wording.shown(row["plate"])
+    plate = wording.unit_name(row)
     slopes = _slopes(of_line(hits.filter(pl.col("plate") == row["plate"]), row), fmt)
     p = wording.probability(row["gradient_p"])
     if slopes is None:
@@ -83,7 +83,7 @@ def line_words(row: dict[str, Any]) -> str:
     p, lines, share = min(sizes, key=lambda s: s[0])
     size = "" if share is None else f" by {wording.number(share)} of the window"
     return (
-        f"The score differs between the {lines} of plate {wording.shown(row['plate'])}"
+        f"The score differs between the {lines} of plate {wording.unit_name(row)}"
         f"{size}, without one direction (p {wording.probability(p)})."
     )
 
@@ -145,5 +145,7 @@ def order_words(row: dict[str, Any]) -> list[tuple[str, str]]:
         first = rules.split(", ")[0]
         what = _ORDERED.get(name, wording.shown(name))
         how = _RULES.get(first, f"breaks the rule {wording.shown(first)}")
-        told.append((what, f"In plate order, {what} of {row['plate']} {how}."))
+        told.append(
+            (what, f"In plate order, {what} of {wording.unit_name(row)} {how}.")
+        )
     return [(what, wording.sentence(words)) for what, words in told]

@@ -30,16 +30,6 @@ class Scale:
     high: float
     anchors: tuple[str, ...]
 
-    def colour(self, value: float) -> str:
-        """``#rrggbb`` of a finite value."""
-        span = self.high - self.low
-        share = (value - self.low) / span if span > 0 else 0.5
-        place = min(max(share, 0.0), 1.0) * (len(self.anchors) - 1)
-        at = min(int(place), len(self.anchors) - 2)
-        pair = zip(_rgb(self.anchors[at]), _rgb(self.anchors[at + 1]), strict=True)
-        mixed = (round(a + (b - a) * (place - at)) for a, b in pair)
-        return "#" + "".join(f"{m:02x}" for m in mixed)
-
 
 @dataclass(frozen=True)
 class Axis:
@@ -65,10 +55,6 @@ class Axis:
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [round(k * step, 10) for k in range(first, last + 1)]
-
-
-def _rgb(text: str) -> tuple[int, int, int]:
-    return int(text[:2], 16), int(text[2:4], 16), int(text[4:], 16)
 
 
 def element(name: str, /, *content: str, **attributes: object) -> Markup:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 LONGEST_NAME = 160
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -134,6 +136,13 @@ def count(n: int, singular: str, plural: str = "") -> str:
 def label(table: dict[str, tuple[str, str]], key: str) -> str:
     """The printed label of a class or status; an unknown one is shown as it is."""
     return table[key][0] if key in table else shown(key)
+
+
+def unit_name(row: Mapping[str, Any]) -> str:
+    """Plate id, with cell line and time where the run has them."""
+    hours = "" if row["time_h"] is None else f"{row['time_h']:g} h"
+    parts = (row["plate"], row["line"], hours)
+    return " · ".join(shown(p) for p in parts if p)
 
 
 def setting_rows(settings: object, path: str = "") -> list[tuple[str, str]]:

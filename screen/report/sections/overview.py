@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from screen.report import doses, wording
 from screen.report.compound_finds import audit_finds, compound_finds
-from screen.report.controls import unit_name
 from screen.report.finds import (
     BAD,
     CARE,
@@ -75,7 +74,7 @@ def _reasons(tables: RunTables) -> list[tuple[str, str, str]]:
     return [
         (
             address("plate", r["plate"]),
-            unit_name(r),
+            wording.unit_name(r),
             wording.sentence(f"{_WORDS[r['verdict']]}: {reason_words(r['reason'])}"),
         )
         for r in sorted(rows, key=lambda r: order[r["verdict"]])

@@ -62,7 +62,7 @@
   const unitWords = (unit, alone) => {
     const box = make("div", undefined, "unit"), left = make("div", undefined, "unit-words");
     if (!alone) left.append(make("h5", unit.plate));
-    const told = [unit.reason && unit.reason + ".", unit.wells + ".", unit.scale && `Scale: ${unit.scale}.`, unit.normalizer && `Normalizer ${unit.normalizer}.`].filter(Boolean);
+    const told = [unit.reason && unit.reason + ".", unit.wells + ".", unit.scale && `Scale: ${unit.scale}.`, unit.normalizer && unit.normalizer + "."].filter(Boolean);
     told.forEach((t) => left.append(make("p", t)));
     const list = make("ul");
     unit.doubts.forEach((d) => list.append(make("li", d)));
