@@ -165,7 +165,7 @@ def _map(fields: pl.DataFrame, fmt: PlateFormat, room: int) -> dict[str, Any]:
     places = _places(fields, fmt)
     flagged = fields.with_columns(i=places).filter(pl.col("flags") != "")
     counts = dict(places.value_counts().iter_rows())
-    wells = []
+    wells: list[list[Any]] = []
     for (i,), own in flagged.group_by(["i"], maintain_order=True):
         kinds = dict.fromkeys(f for t in own["flags"] for f in t.split(";"))
         told = [FLAGS.index(k) for k in kinds if k in FLAGS]
