@@ -43,7 +43,10 @@ def with_plate(tables: RunTables, plate: str, **values: object) -> RunTables:
     """The run with some columns of one plate's row replaced."""
     here = pl.col("plate") == plate
     told = [
-        pl.when(here).then(pl.lit(v)).otherwise(pl.col(k)).alias(k)
+        pl.when(here)
+        .then(pl.lit(v))
+        .otherwise(pl.col(k) if k in tables.plates.columns else None)
+        .alias(k)
         for k, v in values.items()
     ]
     return changed(tables, plates=tables.plates.with_columns(told))
@@ -208,6 +211,7 @@ EMPTY = {k: getattr(example_tables(), k).clear() for k in ("hits", "plates", "co
         ({"verdict": "undecided", "reason": "no controls"}, "Plate P02 is undecided: no controls."),
         ({"edge_p": 0.002, "edge_share": 0.31}, "Edge wells of plate P02 look younger than its inner wells: their rescue is higher by 0.31 of the window"),
         ({"edge_p": 0.002}, "Edge wells of plate P02 differ from its inner wells"),
+        ({"edge_p": 0.002, "normalizer": "b_score/rescue"}, "Its normalizer, b_score, frees the sample wells of such effects."),
         ({"row_p": 0.002, "row_share": 0.2}, "The score differs between the rows of plate P02 by 0.20 of the window"),
         ({"drift": "z_prime: nelson_1"}, "In plate order, Z′ of P02 lies beyond three standard deviations of the other plates."),
         ({"flags": "VEHICLE_EMPTY"}, "Plate P02: vehicle wells of the plate have no cells; look for failed seeding"),

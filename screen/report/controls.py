@@ -11,6 +11,7 @@ import polars as pl
 from screen.plate_doubts import Doubt
 from screen.report import wording
 from screen.report.finds import reason_words
+from screen.report.place_words import placing
 from screen.report.tables import SCORED
 
 _EFFECTS = {
@@ -95,10 +96,11 @@ def quality(
 def _normalizer(row: dict[str, Any]) -> str:
     """By what rows, columns or a surface were taken away, and whether doses run along
     them; empty where neither is so."""
-    name, alias = row.get("normalizer") or "", row.get("dose_alias") or ""
+    names, alias = placing(row), row.get("dose_alias") or ""
     told = []
-    if name not in ("", "rescue", "robust_z"):
-        told.append(f"Normalizer {name}: {row.get('normalizer_reason') or 'as asked'}")
+    if names:
+        reason = row.get("normalizer_reason") or "as asked"
+        told.append(f"Normalizer {' and '.join(names)}: {reason}")
     if alias:
         told.append(
             f"The dose follows the {alias}, so the residual lost part of its effect"

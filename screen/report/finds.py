@@ -186,7 +186,10 @@ def _each(
     if len(rows) > MOST_EACH:
         words = f"On {len(rows)} plates {together} ({named(names)})."
         return [Find(CARE, words, plate_links(names))]
-    return [Find(CARE, tell(r), plate_links([r["plate"]])) for r in rows]
+    return [
+        Find(CARE, tell(r) + place_words.taken_away(r), plate_links([r["plate"]]))
+        for r in rows
+    ]
 
 
 def _ordered(rows: list[dict[str, Any]]) -> list[Find]:

@@ -15,6 +15,9 @@ from screen.report.tables import SCORED, of_line
 from screen.statistics.plate_effects import WINSOR, within_strata
 from screen.statistics.robust import mad_sd
 
+_PLACING = frozenset(
+    ("b_score", "surface", "loess", "well_correction", "places", "control_plate")
+)
 CLEAR = 2.0  # times the slope of the other direction, to be named alone
 _RULES = {
     "nelson_1": "lies beyond three standard deviations of the other plates",
@@ -86,6 +89,19 @@ def line_words(row: dict[str, Any]) -> str:
         f"The score differs between the {lines} of plate {wording.unit_name(row)}"
         f"{size}, without one direction (p {wording.probability(p)})."
     )
+
+
+def taken_away(row: dict[str, Any]) -> str:
+    """That a normalizer freed the samples of such effects; empty where none did."""
+    names = placing(row)
+    if not names:
+        return ""
+    return f" Its normalizer, {' and '.join(names)}, frees the sample wells of such effects."
+
+
+def placing(row: dict[str, Any]) -> list[str]:
+    """The normalizers of a plate that take rows, columns, a surface or places away."""
+    return [n for n in (row.get("normalizer") or "").split("/") if n in _PLACING]
 
 
 def _moved(slope: float, unit: tuple[str, str]) -> str:

@@ -132,6 +132,10 @@ seno.plateCharts = (head, maps) => {
         make("div", `${pair[0]}: ${number(a[i], 2)}`), make("div", `${pair[1]}: ${number(b[i], 2)}`));
     });
     chart.addEventListener("pointerleave", seno.hideTip);
+    chart.addEventListener("click", (event) => {
+      const i = event.target.dataset.i, rank = i === undefined ? null : head.words.compounds[c[i]][2];
+      if (rank !== null) location.hash = "#compound=" + rank;
+    });
     const choose = (at) => dots.forEach((dot, i) => {
       const own = plates[0][i] === at || plates[1][i] === at;
       dot.classList.toggle("own", own);
