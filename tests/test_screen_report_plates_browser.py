@@ -9,6 +9,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -308,3 +309,50 @@ def test_a_served_page_leads_to_the_well(browser: Browser, served: str) -> None:
     )
     assert links[-1] == "/well?plate=P01&well=B05"
     assert "senoscreen view" not in panel(browser)
+
+
+def test_a_map_is_saved_with_its_colours(browser: Browser, small: Path) -> None:
+    opened(browser, small)
+    text = browser.js("""
+      let saved = null;
+      URL.createObjectURL = (blob) => { saved = blob.text(); return "#saved"; };
+      HTMLAnchorElement.prototype.click = () => {};
+      document.querySelector("#plate-view .save").click();
+      return saved;
+    """)
+    root = ElementTree.fromstring(text)
+    fills = [e.get("fill") for e in root.iter() if e.get("data-i") is not None]
+    assert len(fills) == 96
+    assert "rgb(253, 231, 37)" in fills
+    assert browser.complaints() == []
+
+
+def test_flagged_fields_are_drawn_when_they_come_near(
+    browser: Browser, folder: Path
+) -> None:
+    tables = example_tables(2, 96)
+    fields = tables.hits.select("plate", "well", "row", "column").with_columns(
+        field=pl.lit(0),
+        flags=pl.when(pl.col("well") == "B03").then(pl.lit("DEBRIS")).otherwise(pl.lit("")),
+        why=pl.lit("bright specks"),
+        used=pl.lit(True),
+    )  # fmt: skip
+    parts = (tables.hits, tables.plates, tables.compounds, tables.call, tables.manifest)
+    run = RunTables.complete(*parts, fields)
+    opened(browser, written(folder, "fields", run, 96))
+    drawn, tip = browser.js("""
+      document.documentElement.style.scrollBehavior = "auto";
+      document.getElementById("images").scrollIntoView();
+      return new Promise((d) => setTimeout(d, 200)).then(() => {
+        const maps = [...document.querySelectorAll("#images .fieldmap")];
+        const bar = maps[0].querySelector("rect[fill='#009e73']").parentNode;
+        bar.dispatchEvent(new PointerEvent("pointerenter"));
+        return [maps.map((m) => m.querySelectorAll("rect[fill]").length), document.getElementById("tip").innerText];
+      });
+    """)
+    assert drawn == [1, 1]
+    assert tip.split("\n") == ["B03 · P01", "B03, field 0: bright specks"]
+    quality = browser.js(
+        "return [...document.querySelectorAll('#plate-view figcaption')].map((n) => n.firstChild.textContent)"
+    )
+    assert "Image quality" in quality
