@@ -62,7 +62,7 @@ class Browser:
     def open(self, page: Path | str) -> None:
         """Open a file or an address, with the logs of earlier pages thrown away."""
         for kind in ("browser", "performance"):
-            self.driver.get_log(kind)
+            self._log(kind)
         self.driver.get(page.resolve().as_uri() if isinstance(page, Path) else page)
 
     def js(self, script: str, *arguments: Any) -> Any:
@@ -77,7 +77,7 @@ class Browser:
         """What the page wrote to the console since it was opened: errors and warnings."""
         return [
             str(entry["message"])
-            for entry in self.driver.get_log("browser")
+            for entry in self._log("browser")
             if entry["level"] in ("SEVERE", "WARNING")
         ]
 
@@ -85,7 +85,7 @@ class Browser:
         """Every address asked for since the page was opened, but not data: and blob:."""
         events = (
             json.loads(entry["message"])["message"]
-            for entry in self.driver.get_log("performance")
+            for entry in self._log("performance")
         )
         urls = [
             str(event["params"]["request"]["url"])
@@ -93,6 +93,11 @@ class Browser:
             if event["method"] == "Network.requestWillBeSent"
         ]
         return [u for u in urls if not u.startswith(("data:", "blob:"))]
+
+    def _log(self, kind: str) -> list[dict[str, Any]]:
+        untyped: Any = self.driver.get_log
+        entries: list[dict[str, Any]] = untyped(kind)
+        return entries
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """A screenshot of the window, or of the whole page."""
