@@ -28,6 +28,7 @@ from screen.orthogonal_settings import orthogonal_of
 from screen.readout_settings import ReadoutKeys as ReadoutKeys
 from screen.train_settings import TrainVerb as TrainVerb
 from screen.train_settings import TuneVerb as TuneVerb
+from screen.view_settings import ViewVerb as ViewVerb
 
 if TYPE_CHECKING:
     from plates.synthetic.crop_sets.settings import AgeSettings as AgeGroup
@@ -282,6 +283,7 @@ VERBS: dict[str, type] = {
     "run": RunVerb,
     "plan": PlanVerb,
     "status": StatusVerb,
+    "view": ViewVerb,
     "explain": ExplainVerb,
     "export": ExportVerb,
     "verify": VerifyVerb,

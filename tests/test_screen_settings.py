@@ -29,6 +29,7 @@ NEEDED = {
     "explain": ["model=m", "campaign=c"],
     "status": ["run=r"],
     "export": ["run=r"],
+    "view": ["run=r"],
     "verify": ["run=r"],
 }
 OPTION_NEEDS = {
