@@ -63,13 +63,9 @@ def _called(folder: Path) -> Called:
     whole = RunTables.complete(
         frames["hits"], empty, frames["compounds"], call, {}, frames["fields"]
     )
-    extra = frames["hits"].select(
-        c for c in ("learnt", "excluded") if c in frames["hits"].columns
-    )
     stored = call.get("settings", {}).get("anchors", {})
     anchors = AnchorsSettings(**{k: AnchorSettings(**v) for k, v in stored.items()})
-    hits = whole.hits.hstack(extra.get_columns())
-    return Called(hits, whole.compounds, whole.fields, anchors)
+    return Called(whole.hits, whole.compounds, whole.fields, anchors)
 
 
 def _frame(path: Path) -> pl.DataFrame:
