@@ -21,7 +21,7 @@ export const listen = (does) => {
   byId("keys").addEventListener("click", turnHelp);
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const own = event.target.matches("select, input:not([type=checkbox])");
+    const own = event.target instanceof Element && event.target.matches("select, input:not([type=checkbox])");
     if (own) return;
     if (/^[1-9]$/.test(event.key)) does.turnChannel(Number(event.key) - 1);
     else if (keys[event.key]) keys[event.key]();

@@ -50,7 +50,7 @@ export class PlateMap {
     const kind = well.role === "vehicle" || well.role === "untreated" ? `control ${well.state || ""}` : well.role === "reference" ? "reference" : "";
     const rect = makeSvg("rect", { x: SIDE * (column + 1) + 0.8, y: SIDE * (row + 1) + 0.8, width: SIDE - 1.6, height: SIDE - 1.6, rx: 1.4,
       class: `w ${kind} ${well.score === null ? "none" : ""}`, "data-well": well.well });
-    if (well.score !== null) rect.setAttribute("fill", scoreColour(well.score, this.low, this.high));
+    if (well.score !== null) rect.style.fill = scoreColour(well.score, this.low, this.high);
     this.boxes.set(well.well, rect);
     return rect;
   }
@@ -58,7 +58,8 @@ export class PlateMap {
   legend() {
     const node = make("div", undefined, "legend");
     const scale = makeSvg("svg", { viewBox: "0 0 100 8", class: "ramp", role: "img", "aria-label": "Colours of the score" });
-    for (let k = 0; k < 50; k++) scale.append(makeSvg("rect", { x: k * 2, y: 0, width: 2.1, height: 8, fill: scoreColour(k / 49, 0, 1) }));
+    const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => makeSvg("stop", { offset: t, "stop-color": scoreColour(t, 0, 1) }));
+    scale.append(makeSvg("linearGradient", { id: "ramp" }, ...stops), makeSvg("rect", { width: 100, height: 8, rx: 2, fill: "url(#ramp)" }));
     node.append(make("span", "score " + this.low.toFixed(2)), scale, make("span", this.high.toFixed(2)));
     const keys = [["control stressed", "stressed vehicle"], ["control unstressed", "healthy vehicle"], ["none", "no score"]];
     for (const [kind, word] of keys) {

@@ -198,10 +198,10 @@ export class Picture {
       const x = (cellX + 0.5 - left) * scale, y = (this.cells.y[k] + 0.5 - top) * scale;
       if (x < -radius || y < -radius || x > width + radius || y > height + radius) return;
       const wide = k === this.marked ? 2 : 1;
-      for (const [line, colour] of [[3.2, "rgba(6,9,13,.75)"], [1.6, scoreColour(this.cells.score[k], this.low, this.high)]]) {
+      for (const [line, colour] of [[4.6, "rgba(6,9,13,.8)"], [2.2, scoreColour(this.cells.score[k], this.low, this.high)]]) {
         context.beginPath();
         context.arc(x, y, radius * (wide > 1 ? 1.25 : 1), 0, 2 * Math.PI);
-        context.lineWidth = line * ratio * wide;
+        context.lineWidth = line * ratio * (wide > 1 ? 1.5 : 1);
         context.strokeStyle = colour;
         context.stroke();
       }

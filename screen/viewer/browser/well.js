@@ -144,7 +144,7 @@ const showPlate = async (name) => {
   if (image) {
     Object.assign(view, { height: image.height, width: image.width });
     channels.set(image.channels, image.type === "uint8" ? 255 : 65535);
-    byId("channels").title = "Controls: 1st to 99.7th percentile of " + image.source;
+    byId("contrast").textContent = `Black to full is the 1st to 99.7th percentile of ${image.source}, the same in every well of the plate.`;
     view.fit(main.node.getBoundingClientRect());
   }
   const options = [["", "nothing"]];
