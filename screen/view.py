@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from typing import NoReturn
 from urllib.parse import urlencode
 
 from screen.errors import Outcome, rendered
@@ -24,18 +25,27 @@ def run(settings: ViewVerb) -> Outcome:
     """
     subject = viewed(settings)
     viewer = listen(settings.port, Site(subject))
-    threading.Thread(target=viewer.serve_forever, args=(0.1,), daemon=True).start()
+    serving = threading.Thread(target=viewer.serve_forever, args=(0.1,), daemon=True)
+    serving.start()
     try:
         place = _place(settings)
         print(_said(settings, subject, viewer, place), flush=True)
         if settings.open_browser and has_screen():
             _open(viewer.address(place, viewer.door.new_pass()))
-        threading.Event().wait()
+        _wait()
     except KeyboardInterrupt:
         return Outcome(0, "the viewer has ended; nothing was changed", is_answer=True)
     finally:
         viewer.end()
-    raise AssertionError("an event that nobody sets has no end")
+
+
+def _wait() -> NoReturn:
+    """Wait for the signal that ends the process."""
+    # Polars' handler of Ctrl-C has the system go on with a wait that it breaks into: one
+    # without an end would never hear of it.
+    never = threading.Event()
+    while True:
+        never.wait(0.25)
 
 
 def _place(settings: ViewVerb) -> str:
@@ -68,7 +78,7 @@ def has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _open(address: str) -> None:
+def _open(address: str) -> threading.Thread:
     """Ask for a browser beside the server; without one the printed address is enough."""
 
     def ask() -> None:
@@ -77,4 +87,6 @@ def _open(address: str) -> None:
         except (webbrowser.Error, OSError) as error:
             print(f"no browser opened: {type(error).__name__}", file=sys.stderr)
 
-    threading.Thread(target=ask, daemon=True).start()
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    return asking

@@ -316,13 +316,11 @@ class _Opened:
         sys.addaudithook(self)
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if (
-            event == "open"
-            and self.folder
-            and str(arguments[0]).startswith(self.folder)
-        ):
-            if (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-                self.found.append(str(arguments[0]))
+        if event != "open" or not self.folder:
+            return
+        name, writes = str(arguments[0]), os.O_WRONLY | os.O_RDWR | os.O_CREAT
+        if name.startswith(self.folder) and (arguments[2] or 0) & writes:
+            self.found.append(name)
 
 
 def _state(folder: Path) -> dict[str, tuple[int, int, int]]:

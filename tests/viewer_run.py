@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ def shard(campaign: Campaign, well: str, field_: int) -> Path:
 
 def settings(place: Path, *more: str) -> Any:
     """The verb's settings for the run of a place."""
-    return settings_of("view", ["run=tiny", f"runs={place / 'runs'}", *more])
+    given = {"run": "tiny", "runs": str(place / "runs")}
+    given |= dict(word.split("=", 1) for word in more)
+    return settings_of("view", [f"{k}={v}" for k, v in given.items()])
 
 
 @contextmanager
@@ -100,10 +102,8 @@ class Visitor:
     def say(self, data: bytes) -> Heard:
         """Any bytes, and what comes back."""
         with self.connect() as connection:
-            try:
+            with suppress(BrokenPipeError, ConnectionResetError):  # it heard enough
                 connection.sendall(data)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # it has heard enough
             return heard(connection)
 
     def connect(self) -> socket.socket:
