@@ -53,7 +53,12 @@ def page(browser: Browser, viewer: Viewer) -> Iterator[Browser]:
     yield browser
     own = f"http://{viewer.door.hosts[0]}/"
     assert [u for u in browser.requests() if not u.startswith(own)] == []
-    assert browser.complaints() == []
+    assert complaints(browser) == []
+
+
+def complaints(browser: Browser) -> list[str]:
+    """What the page complained of; that canvases are read is the tests' own doing."""
+    return [c for c in browser.complaints() if "willReadFrequently" not in c]
 
 
 def wait(browser: Browser, script: str, value: Any) -> None:
@@ -287,7 +292,7 @@ def test_the_report_leads_to_a_well_and_back(browser: Browser, viewer: Viewer) -
     wait(browser, SHOWN, "P01/A03/0")
     browser.js("document.getElementById('home').click()")
     wait(browser, "return document.title.includes('screen report')", True)
-    assert browser.complaints() == []
+    assert complaints(browser) == []
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
