@@ -28,6 +28,7 @@ export class PlateMap {
     const width = plate.columns * SIDE + SIDE, height = plate.rows * SIDE + SIDE;
     const svg = makeSvg("svg", { viewBox: `0 0 ${width} ${height}`, class: "map", tabindex: 0, role: "application",
       "aria-label": "Plate map: arrows move, Enter opens the well" });
+    svg.style.maxWidth = (plate.columns + 1) * 30 + "px";
     const every = plate.columns > 24 ? 4 : plate.columns > 12 ? 2 : 1;
     for (let c = 0; c < plate.columns; c += every) svg.append(makeSvg("text", { x: SIDE * (c + 1.5), y: 7, class: "c" }, String(c + 1)));
     for (let r = 0; r < plate.rows; r += plate.rows > 16 ? 2 : 1) svg.append(makeSvg("text", { x: 8, y: SIDE * (r + 1) + 7.4, class: "r" }, letters(r)));

@@ -59,7 +59,7 @@ const newTables = (channel, top) => {
 
 export class Picture {
   constructor(view, channels) {
-    Object.assign(this, { view, channels, planes: [], detail: null, cells: null, marked: -1 });
+    Object.assign(this, { view, channels, planes: [], detail: null, cells: null, marked: -1, words: "" });
     this.node = make("figure", undefined, "pane");
     this.pixels = make("canvas", undefined, "pixels");
     this.marks = make("canvas", undefined, "marks");
@@ -97,16 +97,15 @@ export class Picture {
     this.notice.hidden = false;
   }
 
-  show({ planes, cells, low, high, pixelUm, caption, label }) {
-    Object.assign(this, { planes, cells, low, high, pixelUm, detail: null, marked: -1 });
-    this.caption.textContent = caption;
-    this.marks.setAttribute("aria-label", label);
+  show({ planes, cells, low, high, pixelUm, caption }) {
+    Object.assign(this, { planes, cells, low, high, pixelUm, words: caption, detail: null, marked: -1 });
+    this.marks.setAttribute("aria-label", caption);
     this.notice.hidden = true;
     this.redraw();
   }
 
   clear() {
-    Object.assign(this, { planes: [], cells: null, detail: null });
+    Object.assign(this, { planes: [], cells: null, detail: null, words: "" });
     this.redraw();
   }
 
@@ -142,6 +141,15 @@ export class Picture {
     this.pixels.dataset.corner = [corner.left, corner.top, corner.scale].join(" ");
     this.drawCells(corner);
     this.drawBar();
+    this.caption.textContent = this.words + this.reduction();
+  }
+
+  // Whether each pixel is shown, or means of several.
+  reduction() {
+    const plane = this.planes.find(Boolean);
+    if (!plane || plane.factor < 2) return "";
+    if (this.detail) return " · every pixel of this part";
+    return ` · shown as means of ${plane.factor} × ${plane.factor} pixels; zoom in for every pixel`;
   }
 
   // Light of all channels that are on, screened: 1 - (1 - a)(1 - b) keeps stains apart.

@@ -44,7 +44,7 @@ const fill = async (picture, place, cells, caption) => {
     missing.forEach(([, k], n) => { planes[k] = new Plane(found[n]); });
     if (picture.wish !== wish) return;
     const { low, high } = at.plate.spread;
-    picture.show({ planes, cells, low, high, pixelUm: at.plate.image.pixelUm, caption: caption(planes), label: caption(planes) });
+    picture.show({ planes, cells, low, high, pixelUm: at.plate.image.pixelUm, caption });
     if (picture === main) channels.of(planes);
     sharpen(picture);
   };
@@ -59,16 +59,15 @@ const fill = async (picture, place, cells, caption) => {
   }
 };
 
-const reducedWords = (planes) => {
-  const plane = planes.find(Boolean);
-  return plane && plane.factor > 1 ? ` · shown as means of ${plane.factor} × ${plane.factor} pixels; zoom in for every pixel` : "";
-};
-
 // A field that came reduced: every pixel of the part that is looked at closely.
 const sharpen = (picture) => {
   clearTimeout(picture.timer);
   const plane = picture.planes.find(Boolean);
-  if (!plane || plane.factor < 2 || view.zoom * (devicePixelRatio || 1) * plane.factor < 1.5) return;
+  if (!plane || plane.factor < 2) return;
+  if (view.zoom * (devicePixelRatio || 1) * plane.factor < 1.5) {
+    picture.detail = null;
+    return;
+  }
   picture.timer = setTimeout(async () => {
     const { left, top, scale } = picture.corner(), { width, height } = picture.pixels;
     const cut = (from, n, end) => [Math.max(0, Math.floor(from)), Math.min(end, Math.ceil(from + n / scale))];
@@ -111,7 +110,7 @@ const showField = async () => {
     main.say(new Wrong(found.problem.found, [found.problem]));
   } else {
     const place = fieldKey(plate.plate, well.well, at.field);
-    await fill(main, place, cellsOf(cells, at.field), (planes) => `${well.well} · ${well.label}${reducedWords(planes)}`);
+    await fill(main, place, cellsOf(cells, at.field), `${well.well} · ${well.label}`);
   }
   document.body.dataset.shown = `${plate.plate}/${well.well}/${at.field}`;
 };
@@ -128,7 +127,7 @@ const showBeside = async () => {
   const row = at.plate.wells.find((w) => w.well === well);
   const cells = await ask("cells", { plate, well }).catch(() => null);
   await fill(picture, fieldKey(plate, well, field), cells && cellsOf(cells, field),
-    (planes) => `${well} · ${row ? row.label : ""}${reducedWords(planes)}`);
+    `${well} · ${row ? row.label : ""}`);
 };
 
 const refit = () => requestAnimationFrame(() => { if (view.isFitted) view.fit(main.node.getBoundingClientRect()); });
@@ -140,7 +139,7 @@ const showPlate = async (name) => {
   byId("plates").value = name;
   byId("plate-name").textContent = name;
   const { image } = plate;
-  byId("channel-part").hidden = !image;
+  for (const id of ["channel-part", "cell-part", "tools", "reading"]) byId(id).hidden = !image;
   if (image) {
     Object.assign(view, { height: image.height, width: image.width });
     channels.set(image.channels, image.type === "uint8" ? 255 : 65535);
