@@ -209,6 +209,20 @@ def test_tables_that_are_not_what_was_written_are_not_shown(
     assert name in capsys.readouterr().err
 
 
+def test_cells_that_are_not_what_was_written_are_not_shown(
+    place: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(place / "runs", tmp_path / "runs")
+    file = tmp_path / "runs" / "tiny" / "cells" / "P01.parquet"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with viewer_of(tmp_path) as viewer:
+        friend = Visitor.with_session(viewer)
+        found = problem(friend, 409, "cells", plate="P01", well="B04")
+    assert found["code"] == "OUTPUT_CHANGED"
+
+
 def test_a_report_that_was_changed_is_not_shown(place: Path, tmp_path: Path) -> None:
     shutil.copytree(place / "runs", tmp_path / "runs")
     page = tmp_path / "runs" / "tiny" / "report.html"

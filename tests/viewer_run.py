@@ -14,7 +14,7 @@ from plates.campaign import Campaign
 from plates.store_metadata import LEVEL, SHARD
 from screen.__main__ import main
 from screen.compose import settings_of
-from screen.viewer.server import Limits, Viewer
+from screen.viewer.server import HOST, Limits, Viewer
 from screen.viewer.site import Site
 from screen.viewer.viewed_run import viewed
 from tests.test_screen_score import score
@@ -89,7 +89,7 @@ class Visitor:
         cookie = f"{door.cookie}={door.session}"
         return cls(viewer, {"Host": door.hosts[0], "Cookie": cookie})
 
-    def get(self, target: str, method: str = "GET", **headers: str | None) -> Heard:
+    def get(self, target: str, method: str = "GET", /, **headers: str | None) -> Heard:
         """One request; a header that is None is left out."""
         named = {k.replace("_", "-"): v for k, v in headers.items()}
         lines = [
@@ -108,7 +108,7 @@ class Visitor:
 
     def connect(self) -> socket.socket:
         """A connection."""
-        return socket.create_connection(self.viewer.server_address[:2], timeout=30)
+        return socket.create_connection((HOST, self.viewer.door.port), timeout=30)
 
 
 def heard(connection: socket.socket) -> Heard:

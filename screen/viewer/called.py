@@ -28,6 +28,11 @@ class Called:
     fields: pl.DataFrame
     anchors: AnchorsSettings
 
+    def wells(self, **values: Any) -> list[dict[str, Any]]:
+        """The rows of wells that have these values, None for what is not told."""
+        masks = [pl.col(name).eq_missing(value) for name, value in values.items()]
+        return self.hits.filter(*masks).to_dicts()
+
     @cached_property
     def of_compound(self) -> dict[tuple[Any, ...], dict[str, Any]]:
         """Rows of the compound table by compound, line and time."""

@@ -122,10 +122,12 @@ class Site:
         }
         if self.run.campaign is not None:
             plate = self.run.plate(name)
-            found["image"] = _image(plate) | self.contrast(name)
+            is_whole = self.run.ledger.cells(name).is_file()
+            found["image"] = _image(plate) | self.contrast(name, is_whole)
         return as_json(found)
 
-    def _contrast(self, name: str) -> dict[str, Any]:
+    def _contrast(self, name: str, is_whole: bool) -> dict[str, Any]:
+        """Kept; taken anew when the plate is whole, as its controls may have come."""
         return contrast_of(self.run.plate(name), self.cells)
 
     def _well(self, query: Query) -> Answer:

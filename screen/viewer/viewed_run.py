@@ -25,6 +25,8 @@ from screen.viewer.called import CalledTables
 
 Row = dict[str, Any]
 
+_KIND = ("compound", "role", "state", "line", "time_h")
+
 
 class UnknownError(LookupError):
     """An id names nothing of this run."""
@@ -87,14 +89,20 @@ class ViewedRun:
         """The plate's wells: of the call where there is one, else the map with what is
         scored by now. UnknownError where the run has no such plate."""
         called = self.tables.get()
-        if called is not None:
-            rows = called.hits.rows_by_key("plate", named=True, include_key=True)
-            found = rows.get(plate, [])
-        else:
-            found = self._rows_so_far(plate)
+        found = [] if called is None else called.wells(plate=plate)
+        found = found or self._rows_so_far(plate)
         if not found:
             raise UnknownError(f"no plate {plate}")
-        return sorted((_split(dict(r)) for r in found), key=lambda r: place(r["well"]))
+        return sorted(map(_split, found), key=lambda r: place(r["well"]))
+
+    def alike(self, row: Row, plate: str) -> list[Row]:
+        """Every well of the same treatment's compound, of controls those of the plate;
+        before the call of any well those of the plate."""
+        called, kind = self.tables.get(), {k: row.get(k) for k in _KIND}
+        if called is not None and row["compound"]:
+            return [_split(r) for r in called.wells(**kind)]
+        rows = [{**r, "plate": plate} for r in self.rows(plate)]
+        return [r for r in rows if all(r.get(k) == v for k, v in kind.items())]
 
     def _rows_so_far(self, plate: str) -> list[Row]:
         if self.campaign is None:

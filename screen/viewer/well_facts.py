@@ -127,15 +127,8 @@ def _said(word: str, meaning: str) -> Row:
 
 
 def _same(run: ViewedRun, plate: str, own: Row) -> list[Row]:
-    """Every well of the same treatment's compound (of controls: of this plate, the same
-    role, state and compound), by dose, plate and place."""
-    called, is_treated = run.tables.get(), bool(own["compound"])
-    kind = ("compound", "role", "state", "line", "time_h")
-    if called is not None and is_treated:
-        rows = [r for p in run.plate_ids() for r in _of(run, p)]
-    else:
-        rows = [{**r, "plate": plate} for r in run.rows(plate)]
-    alike = [r for r in rows if all(r.get(k) == own.get(k) for k in kind)]
+    """The wells alike, by dose, plate and place."""
+    alike = run.alike(own, plate)
     order = {p: n for n, p in enumerate(run.plate_ids())}
     alike.sort(key=lambda r: (r.get("concentration_um") or 0, order.get(r["plate"], 0)))
     return [
@@ -147,13 +140,6 @@ def _same(run: ViewedRun, plate: str, own: Row) -> list[Row]:
         }
         for r in alike
     ]
-
-
-def _of(run: ViewedRun, plate: str) -> list[Row]:
-    try:
-        return [{**row, "plate": plate} for row in run.rows(plate)]
-    except UnknownError:
-        return []
 
 
 def fields_of(

@@ -240,7 +240,7 @@ function unpoint(picture) {
 }
 
 const fit = () => view.fit(main.node.getBoundingClientRect());
-const exact = () => view.scale(1 / view.zoom);
+const exact = () => view.scale(1 / view.zoom / (devicePixelRatio || 1));
 const onClick = (id, run) => byId(id).addEventListener("click", run);
 onClick("fit", fit);
 onClick("exact", exact);
