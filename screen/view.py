@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 from screen.errors import Outcome, rendered
 from screen.view_settings import ViewVerb, place_of
+from screen.viewer.pages import Site
 from screen.viewer.server import Viewer, listen
-from screen.viewer.site import Site
 from screen.viewer.viewed_run import ViewedRun, viewed
 
 

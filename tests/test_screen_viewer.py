@@ -34,7 +34,15 @@ from screen.viewer.server import HOST, TRIED_PORTS, Viewer, listen
 from screen.viewer.viewed_run import viewed
 from tests.test_screen_readouts import called as called_table
 from tests.test_screen_score import _Stops, score
-from tests.viewer_run import GONE, TORN, Visitor, make_place, settings, viewer_of
+from tests.viewer_run import (
+    GONE,
+    TORN,
+    Visitor,
+    make_place,
+    settings,
+    state_of,
+    viewer_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +106,7 @@ _HEARS = (
 def test_h09_headless_with_its_port_taken_it_says_where_and_ends_with_0(
     place: Path,
 ) -> None:
+    before = state_of(place)
     environment = {k: v for k, v in os.environ.items() if "DISPLAY" not in k}
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
@@ -124,6 +133,7 @@ def test_h09_headless_with_its_port_taken_it_says_where_and_ends_with_0(
     assert "ssh -L" in text
     assert "nothing was changed" in rest
     assert complaints == ""
+    assert state_of(place) == before
 
 
 def test_h09_sigterm_ends_it_with_0(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from screen.viewer.server import Limits, Viewer
-from tests.viewer_run import Visitor, heard, make_place, viewer_of
+from tests.viewer_run import Visitor, heard, make_place, state_of, viewer_of
 
 API = [
     "/api/run",
@@ -308,6 +308,15 @@ def test_text_is_packed_for_who_takes_it(friend: Visitor) -> None:
     assert gzip.decompress(packed.body) == plain.body
 
 
+@pytest.mark.parametrize("wish", ["", "&packed=1"])
+def test_pixels_are_packed_when_that_is_asked_for(friend: Visitor, wish: str) -> None:
+    plain = friend.get(API[-1]).body
+    answer = friend.get(API[-1] + wish, Accept_Encoding="gzip")
+
+    assert ("Content-Encoding" in answer.headers) is bool(wish)
+    assert (gzip.decompress(answer.body) if wish else answer.body) == plain
+
+
 class _Opened:
     """Files opened for writing below a folder, as the interpreter tells of them."""
 
@@ -323,13 +332,8 @@ class _Opened:
             self.found.append(name)
 
 
-def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
-    stats = {str(p): p.lstat() for p in [folder, *folder.rglob("*")]}
-    return {n: (s.st_mtime_ns, s.st_ctime_ns, s.st_size) for n, s in stats.items()}
-
-
 def test_s13_nothing_is_written_into_run_or_plates(place: Path) -> None:
-    opened, before = _Opened(), _state(place)
+    opened, before = _Opened(), state_of(place)
     opened.folder = str(place)
     with viewer_of(place) as viewer:
         friend = Visitor.with_session(viewer)
@@ -338,4 +342,4 @@ def test_s13_nothing_is_written_into_run_or_plates(place: Path) -> None:
 
     assert statuses == {200}
     assert opened.found == []
-    assert _state(place) == before
+    assert state_of(place) == before

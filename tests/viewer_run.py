@@ -14,8 +14,8 @@ from plates.campaign import Campaign
 from plates.store_metadata import LEVEL, SHARD
 from screen.__main__ import main
 from screen.compose import settings_of
+from screen.viewer.pages import Site
 from screen.viewer.server import HOST, Limits, Viewer
-from screen.viewer.site import Site
 from screen.viewer.viewed_run import viewed
 from tests.test_screen_score import score
 from tests.tiny_screen import make_screen
@@ -64,6 +64,12 @@ def viewer_of(
     finally:
         viewer.end()
         thread.join()
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Times and size of everything below a folder: they tell of any change."""
+    stats = {str(p): p.lstat() for p in [folder, *folder.rglob("*")]}
+    return {n: (s.st_mtime_ns, s.st_ctime_ns, s.st_size) for n, s in stats.items()}
 
 
 @dataclass(frozen=True)

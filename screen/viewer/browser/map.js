@@ -2,7 +2,7 @@
 import { make, makeSvg } from "./make.js";
 import { scoreColour } from "./colours.js";
 
-const SIDE = 10;
+const SIDE = 10, TEXT_PX = 9.5, PANEL_PX = 290;
 const letters = (row) => (row < 26 ? "" : "A") + String.fromCharCode(65 + (row % 26));
 const nameOf = (row, column) => letters(row) + String(column + 1).padStart(2, "0");
 
@@ -25,13 +25,16 @@ export class PlateMap {
     const scores = plate.wells.map((w) => w.score).filter((s) => s !== null).sort((a, b) => a - b);
     this.low = scores[Math.floor(0.02 * (scores.length - 1))] ?? 0;
     this.high = scores[Math.ceil(0.98 * (scores.length - 1))] ?? 1;
-    const width = plate.columns * SIDE + SIDE, height = plate.rows * SIDE + SIDE;
+    // Letters stay readable on plates of many wells.
+    const font = Math.max(5.4, (TEXT_PX * plate.columns * SIDE) / PANEL_PX);
+    const edge = (this.edge = Math.max(SIDE, font * 1.75));
+    const width = plate.columns * SIDE + edge, height = plate.rows * SIDE + edge;
     const svg = makeSvg("svg", { viewBox: `0 0 ${width} ${height}`, class: "map", tabindex: 0, role: "application",
       "aria-label": "Plate map: arrows move, Enter opens the well" });
     svg.style.maxWidth = (plate.columns + 1) * 30 + "px";
     const every = plate.columns > 24 ? 4 : plate.columns > 12 ? 2 : 1;
-    for (let c = 0; c < plate.columns; c += every) svg.append(makeSvg("text", { x: SIDE * (c + 1.5), y: 7, class: "c" }, String(c + 1)));
-    for (let r = 0; r < plate.rows; r += plate.rows > 16 ? 2 : 1) svg.append(makeSvg("text", { x: 8, y: SIDE * (r + 1) + 7.4, class: "r" }, letters(r)));
+    for (let c = 0; c < plate.columns; c += every) svg.append(makeSvg("text", { x: edge + SIDE * (c + 0.5), y: edge - 3, class: "c", "font-size": font }, String(c + 1)));
+    for (let r = 0; r < plate.rows; r += plate.rows > 16 ? 2 : 1) svg.append(makeSvg("text", { x: edge - 2.5, y: edge + SIDE * (r + 0.5) + font * 0.36, class: "r", "font-size": font }, letters(r)));
     this.boxes = new Map();
     for (const well of plate.wells) svg.append(this.box(well));
     this.frame = makeSvg("rect", { width: SIDE + 1, height: SIDE + 1, class: "frame", rx: 2 });
@@ -49,7 +52,7 @@ export class PlateMap {
   box(well) {
     const [row, column] = placeOf(well.well);
     const kind = well.role === "vehicle" || well.role === "untreated" ? `control ${well.state || ""}` : well.role === "reference" ? "reference" : "";
-    const rect = makeSvg("rect", { x: SIDE * (column + 1) + 0.8, y: SIDE * (row + 1) + 0.8, width: SIDE - 1.6, height: SIDE - 1.6, rx: 1.4,
+    const rect = makeSvg("rect", { x: this.edge + SIDE * column + 0.8, y: this.edge + SIDE * row + 0.8, width: SIDE - 1.6, height: SIDE - 1.6, rx: 1.4,
       class: `w ${kind} ${well.score === null ? "none" : ""}`, "data-well": well.well });
     if (well.score !== null) rect.style.fill = scoreColour(well.score, this.low, this.high);
     this.boxes.set(well.well, rect);
@@ -73,8 +76,8 @@ export class PlateMap {
 
   move(rect, well) {
     const [row, column] = placeOf(well);
-    rect.setAttribute("x", SIDE * (column + 1) - 0.5);
-    rect.setAttribute("y", SIDE * (row + 1) - 0.5);
+    rect.setAttribute("x", this.edge + SIDE * column - 0.5);
+    rect.setAttribute("y", this.edge + SIDE * row - 0.5);
   }
 
   choose(well) {
