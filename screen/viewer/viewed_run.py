@@ -105,7 +105,7 @@ class ViewedRun:
         return [r for r in rows if all(r.get(k) == v for k, v in kind.items())]
 
     def _rows_so_far(self, plate: str) -> list[Row]:
-        if self.campaign is None:
+        if self.campaign is None or plate not in self.plate_ids():
             return []
         done, mapped = self.headers(plate), self.campaign.map.for_plate(plate).frame
         scored = {r["well"]: r for r in scores_of(done.values()).to_dicts()}
