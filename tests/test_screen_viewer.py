@@ -119,11 +119,11 @@ def test_h09_headless_with_its_port_taken_it_says_where_and_ends_with_0(
             stderr=subprocess.PIPE,
         ) as process:
             assert process.stdout is not None
-            said = [process.stdout.readline()]
-            while said[-1] and "token=" not in said[-1]:
-                said.append(process.stdout.readline())
-            process.send_signal(signal.SIGINT)
             try:
+                said = [process.stdout.readline()]
+                while said[-1] and "token=" not in said[-1]:
+                    said.append(process.stdout.readline())
+                process.send_signal(signal.SIGINT)
                 rest, complaints = process.communicate(timeout=60)
             finally:
                 process.kill()
