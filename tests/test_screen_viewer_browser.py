@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from plates.wells import Well
 from screen.viewer import pixels
 from screen.viewer.server import Viewer
 from tests.browser import NARROW, WIDE, Browser
+from tests.tiny_screen import make_screen
 from tests.viewer_run import GONE, make_place, viewer_of
 
 pytestmark = pytest.mark.slow
@@ -298,3 +300,23 @@ def test_nothing_is_wider_than_the_window(page: Browser, size: tuple[int, int]) 
     page.resize(size)
     assert page.js("return document.documentElement.scrollWidth - innerWidth") <= 0
     assert page.js("return document.querySelector('.pixels').width") > 0
+
+
+def test_s13_names_are_text_and_never_markup(
+    browser: Browser, memory_path: Path
+) -> None:
+    name = "<img src=q onerror=document.body.remove()>&\"'"
+    campaign = make_screen(memory_path / "campaign", (name,), 2)
+    (memory_path / "runs" / "tiny").mkdir(parents=True)
+    (memory_path / "runs" / "tiny" / "events.jsonl").touch()
+    with viewer_of(memory_path, f"campaign={campaign.root}") as viewer:
+        address = f"/well?{urlencode({'plate': name, 'well': 'A02'})}"
+        browser.resize(NARROW)
+        browser.open(viewer.address(address, viewer.door.token))
+        wait(browser, SHOWN, f"{name}/A02/0")
+        title = browser.js("return document.getElementById('title').textContent")
+        wide = browser.js("return document.documentElement.scrollWidth - innerWidth")
+    assert name in title
+    assert wide <= 0
+    assert browser.js("return document.images.length") == 0
+    assert complaints(browser) == []
