@@ -25,14 +25,14 @@ ALLOWED = {
     | (STANDARD - NOT_IN_KERNELS),
     "plates": {
         "plates", "numpy", "numcodecs", "google_crc32c", "zarr", "xarray", "dask", "polars", "pyarrow",
-        "rdkit", "tifffile", "imagecodecs", "fastexcel", "obstore", "PIL", "openpyxl", "defusedxml",
+        "rdkit", "tifffile", "imagecodecs", "fastexcel", "obstore", "PIL", "openpyxl", "defusedxml", "threadpoolctl",
     }
     | STANDARD,
     "screen": {
         "screen", "kernels", "plates", "numpy", "jax", "flax", "optax", "jaxtyping",
         "dask", "distributed", "hydra", "omegaconf", "scipy", "polars", "pyarrow",
         "xarray", "zarr", "safetensors", "rich", "jinja2", "markupsafe", "psutil",
-        "PIL", "sklearn", "skimage", "yaml", "optuna", "h5py",
+        "PIL", "sklearn", "skimage", "yaml", "optuna", "h5py", "threadpoolctl",
     }
     | STANDARD,
 }  # fmt: skip
