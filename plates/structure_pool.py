@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from plates.killable import Died, Done, Failed, KillablePool, Result, TimedOut
+from plates.structure_ink import Sketch
 from plates.structures import (
     Structure,
     StructureError,
     read_molblock,
     read_structure,
+    structure_sketch,
     structure_svg,
 )
 
@@ -58,6 +60,32 @@ def _svg(smiles: str, width: int, height: int) -> str:
         return structure_svg(smiles, width, height)
     except StructureError:
         return ""
+
+
+def sketches(
+    smiles: Iterable[str], limits: PoolLimits | None = None
+) -> dict[str, Sketch]:
+    """Drawing and fingerprint of each SMILES; one that gives none is not among them."""
+    limits, wanted = limits or PoolLimits(), list(dict.fromkeys(smiles))
+    if not wanted:
+        return {}
+    with limits.pool() as pool:
+        results = pool.map(
+            _sketch, wanted, timeout_s=limits.seconds, attempts=1, batch=_BATCH
+        )
+        found = zip(wanted, results, strict=True)
+        return {
+            text: result.value
+            for text, result in found
+            if isinstance(result, Done) and result.value is not None
+        }
+
+
+def _sketch(smiles: str) -> Sketch | None:
+    try:
+        return structure_sketch(smiles)
+    except StructureError:
+        return None
 
 
 def prepare() -> None:

@@ -21,6 +21,7 @@ from plates.descriptors import (
     scaffold_smiles,
 )
 from plates.parents import Parent, has_open_atoms, layered_keys, marks, standard_parent
+from plates.structure_ink import Sketch, sketch
 
 MAX_CHARACTERS = 2000
 MAX_HEAVY_ATOMS = 500
@@ -115,6 +116,15 @@ def _structure(molecule: Chem.Mol, note_code: str, note: str) -> Structure:
         note_code=note_code,
         note="; ".join(notes),
     )
+
+
+def structure_sketch(smiles: str) -> Sketch:
+    """The drawing and the fingerprint of a structure as written.
+
+    Raises StructureError for a SMILES that gives no molecule.
+    """
+    with _rdkit_messages() as messages:
+        return sketch(_parse(clean_smiles(smiles)[0], messages))
 
 
 def structure_svg(smiles: str, width: int, height: int) -> str:

@@ -217,7 +217,10 @@ class ReportVerb:
     run: str = key(REQUIRED, "name of the run")
     runs: str = key("runs", "folder that holds all runs", "path")
     out: str = key("", "folder of the tables and report; empty = the run's own", "path")
-    top: int = key(40, "compounds shown in full", "compounds", low=1, high=10000)
+    top: int = key(12, "hits shown as cards", "compounds", low=1, high=1000)
+    gallery_top: int = key(
+        200, "compounds with cell pictures, and all hits", "compounds", low=0, high=5000
+    )
     cells_per_compound: int = key(
         6, "cell pictures of a compound", "cells", low=0, high=100
     )

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import polars as pl
+
 from plates.wells import PlateFormat
+from screen.report.cell_histograms import CellHistograms
 from screen.report.gallery import Galleries
 from screen.report.tables import RunTables
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What a page can have beside the tables: structures, cell pictures, doubts of plates."""
+    """What a page can have beside the tables: structures, cell pictures, doubts of plates.
 
-    draw: Callable[[str], str] | None = None
+    ``draw`` gives the ink of a SMILES as plain data, None where there is none;
+    ``fingerprints`` those of SMILES (Morgan, 256 bytes); ``profiles`` has plate, well and
+    the list ``profile``, the mean features of a well's cells; ``histograms`` see
+    screen.report.cell_histograms; ``top`` hits are cards.
+    """
+
+    draw: Callable[[str], Any] | None = None
     galleries: Galleries | None = None
-    top: int = 40
+    top: int = 12
     remarks: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    gallery_top: int = 200
+    fingerprints: Mapping[str, bytes] = field(default_factory=dict)
+    profiles: pl.DataFrame | None = None
+    histograms: CellHistograms | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,8 @@ class Section:
 
     ``key`` names its anchor and its files (KEY.html.j2, and KEY.css and KEY.js where it
     has them); ``word`` stands in the bar, ``title`` above it; ``context`` is what its
-    template reads; each of ``islands`` becomes packed JSON that the page opens on demand.
+    template reads; each of ``islands`` becomes packed JSON that the page opens on demand;
+    ``parts`` names further files of its style and script, read before KEY's own.
     """
 
     key: str
@@ -45,3 +59,4 @@ class Section:
     title: str
     context: dict[str, Any]
     islands: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()

@@ -56,13 +56,41 @@ FIELDS = {
     **dict.fromkeys(("row", "column", "field", "n_cells"), pl.Int64),
     "used": pl.Boolean,
 }
+_SERIES = {"compound": pl.String, "line": pl.String, "time_h": pl.Float64}
+DOSES = {
+    **_SERIES,
+    **dict.fromkeys(("concentration_um", "effect", "low", "high"), pl.Float64),
+    **dict.fromkeys(("p", "log_count", "se_log_count"), pl.Float64),
+    **dict.fromkeys(("n_wells", "n_used"), pl.Int64),
+    **dict.fromkeys(("class", "why"), pl.String),
+}
+_POTENCY = tuple(
+    f"{name}_{end}"
+    for name in ("ec50", "absolute_ec50")
+    for end in ("um", "low_um", "high_um")
+)
+CURVES = {
+    **_SERIES,
+    **dict.fromkeys(("role", "readout", "model", "codes", "why"), pl.String),
+    **dict.fromkeys(("ec50_relation", "absolute_ec50_relation"), pl.String),
+    **dict.fromkeys((*_POTENCY, "slope", "asymmetry", "auc", "p", "q"), pl.Float64),
+    **dict.fromkeys(("level_without_dose", "full_effect", "lowest_um"), pl.Float64),
+    **{f"top_dose_effect{e}": pl.Float64 for e in ("", "_low", "_high")},
+    "highest_um": pl.Float64,
+}
+PICKS = {
+    "rank": pl.Int64,
+    **dict.fromkeys(("source_plate", "source_well", "source"), pl.String),
+}
+OPTIONAL = ("fields", "curves", "doses", "picks")
 SCORED = ("SCORED", "SCORED_DEGRADED")
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """What a page is made of: tables of wells, plates, compounds and fields (empty for
-    runs called before fields were judged), the call's facts and the manifest."""
+    """What a page is made of: tables of wells, plates and compounds, the call's facts and
+    the manifest; then those that are empty where the run has none: fields, curves, doses
+    of compounds and the wells that picked compounds are taken from."""
 
     hits: pl.DataFrame
     plates: pl.DataFrame
@@ -70,6 +98,9 @@ class RunTables:
     call: dict[str, Any]
     manifest: dict[str, Any]
     fields: pl.DataFrame
+    curves: pl.DataFrame
+    doses: pl.DataFrame
+    picks: pl.DataFrame
 
     @classmethod
     def complete(
@@ -80,6 +111,7 @@ class RunTables:
         call: dict[str, Any],
         manifest: dict[str, Any],
         fields: pl.DataFrame | None = None,
+        **others: pl.DataFrame | None,
     ) -> RunTables:
         """Tables with every column the page names; a column never made is all null."""
         return cls(
@@ -88,7 +120,10 @@ class RunTables:
             _with(compounds, COMPOUNDS),
             call,
             manifest,
-            _with(pl.DataFrame() if fields is None else fields, FIELDS),
+            _with(fields, FIELDS),
+            _with(others.get("curves"), CURVES),
+            _with(others.get("doses"), DOSES),
+            _with(others.get("picks"), PICKS),
         )
 
     @property
@@ -109,16 +144,16 @@ def read_tables(tables: Path, run: Path) -> RunTables:
         if not (tables / name).is_file():
             why, remedy = "the report is made of it", "run the verb call first"
             raise refusal("INPUT_MISSING", tables / name, "no such file", why, remedy)
-    shown = [f"{n}.parquet" for n in (*names, "fields")]
+    shown = [f"{n}.parquet" for n in (*names, *OPTIONAL)]
     check_shown(tables, [*shown, "call.json"])
     hits, plates, compounds = (_read(tables / f"{n}.parquet") for n in names)
-    judged = tables / "fields.parquet"
-    fields = _read(judged) if judged.is_file() else None
+    paths = {n: tables / f"{n}.parquet" for n in OPTIONAL}
+    found = {n: _read(path) for n, path in paths.items() if path.is_file()}
     call = json.loads((tables / "call.json").read_text("utf-8"))
     manifest = read_manifest(run)
     if (tables / FILE).is_file():  # tables called into a folder of their own
         manifest["verbs"] = manifest["verbs"] | read_manifest(tables)["verbs"]
-    return RunTables.complete(hits, plates, compounds, call, manifest, fields)
+    return RunTables.complete(hits, plates, compounds, call, manifest, **found)
 
 
 def of_line(hits: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
@@ -135,7 +170,8 @@ def _read(path: Path) -> pl.DataFrame:
     return frame
 
 
-def _with(frame: pl.DataFrame, schema: dict[str, Any]) -> pl.DataFrame:
+def _with(frame: pl.DataFrame | None, schema: dict[str, Any]) -> pl.DataFrame:
+    frame = pl.DataFrame() if frame is None else frame
     columns = [
         (pl.col(name) if name in frame.columns else pl.lit(None))
         .cast(dtype)
