@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from plates.wells import PlateFormat, Well
-from screen.report.gallery import Galleries, PlatePixels
+from screen.report.gallery import Galleries, Gallery, PlatePixels
+from screen.report.listed_cells import wanted_wells
 from screen.report.tables import RunTables
 
 FIELD_PX = 540
@@ -225,8 +226,13 @@ def _compound(
     }
 
 
-def example_galleries(tables: RunTables) -> Galleries:
+def example_galleries(tables: RunTables, top: int = 12) -> dict[str, Gallery]:
     """Galleries over painted fields: bright nuclei on dim bodies, no file anywhere."""
+    return example_cutter(tables).all_of(wanted_wells(tables, top))
+
+
+def example_cutter(tables: RunTables) -> Galleries:
+    """What cuts cells out of the painted fields."""
     rescue = {
         (r["plate"], r["well"]): r["rescue"] or 0.0
         for r in tables.hits.iter_rows(named=True)

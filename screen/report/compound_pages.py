@@ -193,8 +193,14 @@ def controls(tables: RunTables, histograms: CellHistograms | None) -> Row:
             cells = zip(plates, own["well"], strict=True)
             states[state]["cells"] = _cells_by_plate(cells, histograms)
     ends = None if histograms is None else [histograms.low, histograms.high]
-    names = [wording.shown(p) for p in tables.plate_ids]
-    return {"plates": names, "states": states, "range": ends}
+    rules = tables.call.get("settings", {})
+    return {
+        "plates": [wording.shown(p) for p in tables.plate_ids],
+        "states": states,
+        "range": ends,
+        "gate": rules.get("min_relative_count"),
+        "level": rules.get("level"),
+    }
 
 
 def _cells_by_plate(wells: Any, histograms: CellHistograms) -> Row:

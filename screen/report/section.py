@@ -10,7 +10,7 @@ import polars as pl
 
 from plates.wells import PlateFormat
 from screen.report.cell_histograms import CellHistograms
-from screen.report.gallery import Galleries
+from screen.report.gallery import Gallery
 from screen.report.tables import RunTables
 
 
@@ -19,17 +19,17 @@ class Extras:
     """What a page can have beside the tables: structures, cell pictures, doubts of plates.
 
     ``draw`` gives the ink of a SMILES as plain data, None where there is none;
+    ``galleries`` are those of compounds by their key (compound_rows.keys_of);
     ``fingerprints`` those of SMILES (Morgan, 256 bytes); ``profiles`` has plate, well and
     the list ``profile``, the mean features of a well's cells; ``histograms`` see
     screen.report.cell_histograms; ``top`` hits are cards.
     """
 
     draw: Callable[[str], Any] | None = None
-    galleries: Galleries | None = None
+    galleries: Mapping[str, Gallery] | None = None
     top: int = 12
     remarks: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
-    gallery_top: int = 200
     fingerprints: Mapping[str, bytes] = field(default_factory=dict)
     profiles: pl.DataFrame | None = None
     histograms: CellHistograms | None = None

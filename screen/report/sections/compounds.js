@@ -2,95 +2,155 @@
   const table = document.getElementById("table");
   if (!table) return;
   const { make } = seno;
-  const data = await seno.data("compounds");
+  const byId = (id) => document.getElementById(id);
+  const all = await seno.data("compounds");
+  const tools = seno.table(all);
+  const size = 50, body = table.tBodies[0], headRow = table.tHead.rows[0];
+  const n = all.keys.length, every = Array.from({ length: n }, (_, i) => i);
+  const column = (name) => all.values[name] || [];
+  let chosen = new Set(all.columns.filter((c) => c.shown).map((c) => c.key));
+  let order = { key: "rank", sign: 1 }, page = 0, rows = every, at = 0;
 
-  // Compound table: sorted, filtered and paged from the data of the page.
-  const size = 50;
-  const body = table.tBodies[0];
-  const heads = [...table.tHead.rows[0].cells];
-  const [find, kind, only] = ["find", "class", "only"].map((i) => document.getElementById(i));
-  const digits = [0, -1, -1, 2, 2, 2, 3, -2, -3, 2, 2, 0];
-  const anchors = new Set(data.cards);
-  let order = { column: 0, sign: 1 }, page = 0, rows = data.compounds;
+  // Filters: texts are joined once, so that a letter typed costs one look at each.
+  const sought = ["shown_name", "compound", "flags", "why", "smiles", "inchikey", "aliases", "alerts", "scaffold_cluster"];
+  let texts = null;
+  const textOf = () => texts || (texts = every.map((i) => sought.map((c) => column(c)[i] ?? "").join("\n").toLowerCase()));
+  const number = (id) => byId(id).value === "" ? null : Number(byId(id).value);
+  const chosenRows = () => {
+    const words = byId("find").value.trim().toLowerCase(), kind = byId("class").value, only = byId("only").checked;
+    const alerts = byId("alerts")?.value, scaffold = byId("scaffold")?.value;
+    const least = number("least"), most = number("most");
+    const effect = all.values.rescue || column("robust_z"), q = column("q");
+    const has = words ? textOf() : null;
+    return every.filter((i) => (!kind || column("class")[i] === kind) && (!only || column("is_hit")[i])
+      && (!alerts || (alerts === "some") === Boolean(column("alerts")[i]))
+      && (!scaffold || column("scaffold_cluster")[i] === scaffold)
+      && (least === null || (effect[i] ?? -Infinity) >= least) && (most === null || (q[i] ?? Infinity) <= most)
+      && (!has || has[i].includes(words)));
+  };
 
-  const words = (value, column) => {
-    if (value === null || value === undefined) return "–";
-    const d = digits[column];
-    if (d === -3) return Math.round(100 * value) + " %";
-    if (d === -2) return String(Number(value.toPrecision(3)));
-    if (column === 6 && value < 0.001) return "< 0.001";
-    return value.toFixed(d).replace("-", "−");
+  const shownColumns = () => all.columns.filter((c) => chosen.has(c.key));
+  const head = () => {
+    const held = document.activeElement?.dataset?.column;
+    headRow.replaceChildren(...shownColumns().map((c) => {
+      const cell = make("th", undefined, tools.isNumber(c) ? "n" : "");
+      cell.scope = "col";
+      cell.setAttribute("aria-sort", c.key !== order.key ? "none" : order.sign > 0 ? "ascending" : "descending");
+      const button = make("button", c.label);
+      button.type = "button";
+      button.title = c.meaning;
+      button.dataset.column = c.key;
+      button.addEventListener("click", () => {
+        order = { key: c.key, sign: order.key === c.key ? -order.sign : 1 };
+        refresh();
+      });
+      cell.append(button);
+      return cell;
+    }));
+    // Sorting draws the heads anew; the focus stays on the one that was pressed.
+    if (held) headRow.querySelector('[data-column="' + CSS.escape(held) + '"]')?.focus();
   };
-  const nameCell = (row) => {
-    const cell = make("td");
-    const link = anchors.has("c" + row[0]) ? make("a", row[1]) : make("span", row[1]);
-    if (link.tagName === "A") link.href = "#c" + row[0];
-    cell.append(link);
-    if (row[13] !== row[1]) cell.append(make("span", row[13], "fine"));
-    return cell;
+  const line = (i) => {
+    const row = make("tr");
+    row.dataset.row = i;
+    row.tabIndex = -1;
+    row.append(...shownColumns().map((c) => tools.draw(c, i)));
+    return row;
   };
-  const whyCell = (row) => {
-    const cell = make("td", row[14]);
-    if (row[12]) cell.append(make("span", row[12], "marks"));
-    return cell;
-  };
-  const classCell = (row) => {
-    const cell = make("td");
-    const known = row[2] in data.classes;
-    cell.append(make("span", known ? data.classes[row[2]] : row[2], known ? "tag " + row[2] : "tag"));
-    return cell;
-  };
-  const draw = (row) => {
-    const line = make("tr");
-    heads.forEach((_, k) => {
-      if (k === 1) line.append(nameCell(row));
-      else if (k === 2) line.append(classCell(row));
-      else if (k === 12) line.append(whyCell(row));
-      else line.append(make("td", words(row[k], k), "n"));
-    });
-    return line;
-  };
-  const show = (all) => {
+  const show = (many) => {
     const pages = Math.max(1, Math.ceil(rows.length / size));
     page = Math.min(page, pages - 1);
-    const part = all ? rows.slice(0, 2000) : rows.slice(page * size, (page + 1) * size);
-    body.replaceChildren(...part.map(draw));
-    document.getElementById("found").textContent = rows.length + " of " + data.compounds.length + " compounds";
-    document.getElementById("page").textContent = "page " + (page + 1) + " of " + pages;
+    body.replaceChildren(...rows.slice(many ? 0 : page * size, many || (page + 1) * size).map(line));
+    byId("found").textContent = rows.length.toLocaleString("en").replace(/,/g, "\u202f") + " of " + n.toLocaleString("en").replace(/,/g, "\u202f") + " compounds";
+    byId("page").textContent = "page " + (page + 1) + " of " + pages;
     document.querySelector(".pager").hidden = pages === 1;
-    document.getElementById("before").disabled = page === 0;
-    document.getElementById("after").disabled = page === pages - 1;
-  };
-  const compare = (a, b) => {
-    const x = a[order.column], y = b[order.column];
-    // A missing number comes last in either direction.
-    if (x === null || y === null) return (x === null) - (y === null);
-    const ahead = typeof x === "string" ? x.localeCompare(y, undefined, { numeric: true }) : x - y;
-    return order.sign * ahead || (a[0] ?? Infinity) - (b[0] ?? Infinity);
+    byId("before").disabled = page === 0;
+    byId("after").disabled = page === pages - 1;
+    byId("export").disabled = rows.length === 0;
+    at = 0;
+    if (body.rows[0]) body.rows[0].tabIndex = 0;
   };
   const refresh = () => {
-    const text = find.value.trim().toLowerCase();
-    rows = data.compounds.filter((r) =>
-      (!kind.value || r[2] === kind.value) && (!only.checked || r[15]) &&
-      (!text || [r[1], r[12], r[13], r[14]].join(" ").toLowerCase().includes(text)));
-    rows.sort(compare);
+    rows = chosenRows();
+    const by = all.columns.find((c) => c.key === order.key);
+    if (by && !(order.key === "rank" && order.sign > 0)) tools.sorted(rows, by, order.sign);
     page = 0;
-    show(false);
+    head();
+    show();
   };
-  heads.forEach((head, column) => {
-    head.querySelector("button").addEventListener("click", () => {
-      order = { column, sign: order.column === column ? -order.sign : 1 };
-      heads.forEach((h, k) => h.setAttribute("aria-sort",
-        k !== column ? "none" : order.sign > 0 ? "ascending" : "descending"));
-      refresh();
-    });
+  seno.compoundOrder = () => rows.map((i) => all.keys[i]);
+  seno.tableCsv = () => tools.csv(rows, shownColumns());
+
+  // Rows: one of them takes the tab key, arrows move, Enter opens.
+  const moveTo = (k) => {
+    const to = body.rows[Math.max(0, Math.min(k, body.rows.length - 1))];
+    if (!to) return;
+    if (body.rows[at]) body.rows[at].tabIndex = -1;
+    at = to.sectionRowIndex;
+    to.tabIndex = 0;
+    to.focus();
+  };
+  const open = (row) => { location.hash = "compound=" + encodeURIComponent(all.keys[row.dataset.row]); };
+  body.addEventListener("keydown", (event) => {
+    const row = event.target.closest("tr");
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -1e6, End: 1e6 };
+    if (event.key in steps) moveTo(row.sectionRowIndex + steps[event.key]);
+    else if (event.key === "Enter") open(row);
+    else return;
+    event.preventDefault();
   });
-  [find, kind, only].forEach((input) => input.addEventListener("input", refresh));
-  document.getElementById("filter").addEventListener("submit", (e) => e.preventDefault());
-  document.getElementById("before").addEventListener("click", () => { page -= 1; show(false); });
-  document.getElementById("after").addEventListener("click", () => { page += 1; show(false); });
-  addEventListener("beforeprint", () => show(true));
-  addEventListener("afterprint", () => show(false));
-  heads[0].setAttribute("aria-sort", "ascending");
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    if (!row || event.target.closest("a") || String(getSelection())) return;
+    row.focus();
+    open(row);
+  });
+  body.addEventListener("focusin", (event) => {
+    const row = event.target.closest("tr");
+    if (row && row.sectionRowIndex !== at) { body.rows[at].tabIndex = -1; at = row.sectionRowIndex; row.tabIndex = 0; }
+  });
+
+  // What can be chosen: columns, and scaffolds of two compounds or more.
+  const choices = byId("chooser").querySelector("fieldset");
+  all.columns.forEach((c) => {
+    const label = make("label"), box = make("input");
+    box.type = "checkbox";
+    box.checked = chosen.has(c.key);
+    box.value = c.key;
+    label.title = c.meaning;
+    box.addEventListener("change", () => {
+      if (box.checked) chosen.add(c.key);
+      else chosen.delete(c.key);
+      head();
+      show();
+    });
+    label.append(box, " " + c.label);
+    choices.append(label);
+  });
+  const scaffolds = new Map();
+  column("scaffold_cluster").forEach((s) => s && scaffolds.set(s, (scaffolds.get(s) || 0) + 1));
+  [...scaffolds].filter(([, k]) => k > 1).forEach(([s, k]) => {
+    const option = make("option", s + " (" + k + ")");
+    option.value = s;
+    byId("scaffold")?.append(option);
+  });
+
+  seno.filterBy = (id, value) => {
+    byId("filter").reset();
+    byId(id).value = value;
+    refresh();
+  };
+  ["find", "class", "alerts", "scaffold", "least", "most", "only"].forEach((id) => byId(id)?.addEventListener("input", refresh));
+  byId("filter").addEventListener("submit", (event) => event.preventDefault());
+  byId("filter").addEventListener("reset", () => setTimeout(refresh));
+  byId("before").addEventListener("click", () => { page -= 1; show(); });
+  byId("after").addEventListener("click", () => { page += 1; show(); });
+  byId("export").addEventListener("click", () => seno.save(seno.tableCsv(), "compounds-filtered.csv"));
+  document.addEventListener("keydown", (event) => {
+    const box = byId("chooser");
+    if (event.key === "Escape" && box.open) { box.open = false; box.querySelector("summary").focus(); }
+  });
+  addEventListener("beforeprint", () => show(100));
+  addEventListener("afterprint", () => show());
   refresh();
 })();

@@ -1,32 +1,38 @@
-"""All compounds in one table that can be sorted, filtered and searched."""
+"""All compounds: one table to sort, filter and search, and a page of each on demand."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from screen.report import compounds, wording
+from screen.report import wording
+from screen.report.compound_pages import page_islands
+from screen.report.compound_rows import MOST_TABLE_ROWS, table_island
+from screen.report.listed_cells import gallery_islands
 from screen.report.section import Facts, Section
-from screen.report.sections.hits import hit_rows
 
 
 def section(facts: Facts) -> Section:
-    """The table of all compounds."""
+    """The table of all compounds and the islands of their pages."""
     tables = facts.tables
-    shown = hit_rows(tables).head(facts.extras.top)
     context = {
-        "columns": compounds.TABLE_COLUMNS,
         "class_names": _class_names(tables.compounds),
         "n_compounds": tables.compounds.height,
-        "n_table": min(tables.compounds.height, compounds.MOST_TABLE_ROWS),
+        "n_table": min(tables.compounds.height, MOST_TABLE_ROWS),
+        "has_alerts": _any(tables.compounds["alerts"]),
+        "scaffolds": _any(tables.compounds["scaffold"]),
+        "effect": "rescue" if tables.compounds["rescue"].is_not_null().any() else "robust z",
     }
-    island = {
-        "compounds": compounds.table_rows(tables.compounds),
-        "classes": {k: v[0] for k, v in wording.CLASSES.items()},
-        "cards": [f"c{rank}" for rank in shown["rank"]],
-    }
+    islands = {"compounds": table_island(tables)}
+    islands |= page_islands(tables, facts.extras)
+    islands |= gallery_islands(facts.extras.galleries)
+    parts = ("compound_table", "compound_words", "compound_panel")
     return Section(
-        "compounds", "All compounds", "All compounds", context, {"compounds": island}
+        "compounds", "All compounds", "All compounds", context, islands, parts
     )
+
+
+def _any(column: pl.Series) -> bool:
+    return bool((column.fill_null("") != "").any())
 
 
 def _class_names(frame: pl.DataFrame) -> list[tuple[str, str]]:

@@ -1,26 +1,50 @@
-"""The hits as cards, strongest first."""
+"""The hits as compact cards, strongest first; each opens its compound's page."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from screen.report import compounds, doses, wording
-from screen.report.section import Extras, Facts, Section
-from screen.report.tables import RunTables, of_line
+from screen.report import wording
+from screen.report.compound_rows import keys_of
+from screen.report.doses import compound_name
+from screen.report.section import Facts, Section
+from screen.report.tables import RunTables
+
+
+@dataclass(frozen=True)
+class Card:
+    """The words of one hit; the page draws its pictures."""
+
+    key: str
+    rank: str
+    name: str
+    compound: str
+    class_key: str
+    class_word: str
+    effect_name: str
+    effect: str
+    interval: str
+    numbers: list[tuple[str, str]]
+    flags: list[str]
+    about: str
 
 
 def section(facts: Facts) -> Section:
     """A card for each of the first hits."""
     tables, extras = facts.tables, facts.extras
+    cards = _cards(tables, extras.top)
     context = {
-        "cards": _cards(tables, extras),
+        "cards": cards,
         "remarks": [wording.sentence(r) for r in extras.remarks],
         "n_hits": int(tables.compounds["is_hit"].sum() or 0),
         "n_compounds": tables.compounds.height,
+        "has_cells": bool(extras.galleries),
     }
-    return Section("hits", "Hits", "Hits", context)
+    parts = ("compound_data", "compound_curve", "compound_cells")
+    return Section("hits", "Hits", "Hits", context, parts=parts)
 
 
 def hit_rows(tables: RunTables) -> pl.DataFrame:
@@ -28,39 +52,44 @@ def hit_rows(tables: RunTables) -> pl.DataFrame:
     return tables.compounds.filter(pl.col("is_hit")).sort("rank", nulls_last=True)
 
 
-def _cards(tables: RunTables, extras: Extras) -> list[compounds.Card]:
-    bands = (
-        doses.vehicle_band(tables.hits, "unstressed"),
-        doses.vehicle_band(tables.hits, "stressed"),
-    )
-    return [
-        _card(row, tables.hits, bands, extras)
-        for row in hit_rows(tables).head(extras.top).iter_rows(named=True)
+def _cards(tables: RunTables, top: int) -> list[Card]:
+    frame = tables.compounds.with_columns(key=pl.Series(keys_of(tables.compounds), dtype=pl.String))
+    hits = frame.filter(pl.col("is_hit")).sort("rank", nulls_last=True)
+    return [_card(row) for row in hits.head(top).iter_rows(named=True)]
+
+
+def _card(row: dict[str, Any]) -> Card:
+    name, has_rescue = compound_name(row), row["rescue"] is not None
+    known = row["class"] in wording.CLASSES
+    effect = wording.number(row["rescue"]) if has_rescue else wording.number(row["robust_z"], 1)
+    numbers = [
+        ("q", wording.probability(row["q"])),
+        ("Cells", _percent(row["relative_count"])),
+        ("Best dose", wording.concentration(row["best_concentration_um"])),
+        ("Wells", wording.number(row["n_wells"], 0)),
     ]
-
-
-def _card(
-    row: dict[str, Any],
-    hits: pl.DataFrame,
-    bands: tuple[doses.Band | None, doses.Band | None],
-    extras: Extras,
-) -> compounds.Card:
-    wells = _of_compound(hits, row)
-    uri = compounds.structure_uri(_drawable(row), extras.draw) if extras.draw else ""
-    gallery = None
-    if extras.galleries is not None:
-        gallery = extras.galleries.of(wells, row["best_concentration_um"])
-    return compounds.card(row, wells, bands, uri, gallery)
-
-
-def _drawable(row: dict[str, Any]) -> str:
-    """The SMILES of a row whose structure was read; no other is looked at again."""
-    return str(row["smiles"]) if row["inchikey"] or row["parent_smiles"] else ""
-
-
-def _of_compound(hits: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
-    # Where compounds of one structure were judged as one, their wells are shown as one.
-    merged = (row["merged"] or "").split(";")
-    return of_line(
-        hits.filter(pl.col("compound").is_in([row["compound"], *merged])), row
+    flags = split_flags(row["flags"])
+    words = wording.label(wording.CLASSES, row["class"])
+    return Card(
+        key=row["key"],
+        rank=wording.number(row["rank"], 0),
+        name=name,
+        compound=wording.shown(row["compound"]),
+        class_key=row["class"] if known else "inactive",
+        class_word=words,
+        effect_name="Rescue" if has_rescue else "Robust z",
+        effect=effect,
+        interval=wording.interval(row["rescue_low"], row["rescue_high"]),
+        numbers=numbers,
+        flags=flags,
+        about=f"{name}, rank {row['rank']}, {words}",
     )
+
+
+def split_flags(flags: str | None) -> list[str]:
+    """The flags of a ``;``-joined cell, fit for print."""
+    return [wording.shown(f) for f in (flags or "").split(";") if f]
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f} %"
