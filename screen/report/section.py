@@ -50,8 +50,7 @@ class Section:
 
     ``key`` names its anchor and its files (KEY.html.j2, and KEY.css and KEY.js where it
     has them); ``word`` stands in the bar, ``title`` above it; ``context`` is what its
-    template reads; each of ``islands`` becomes packed JSON that the page opens on demand;
-    ``parts`` names further files of its style and script, read before KEY's own.
+    template reads; each of ``islands`` becomes packed JSON that the page opens on demand.
     """
 
     key: str
@@ -59,4 +58,3 @@ class Section:
     title: str
     context: dict[str, Any]
     islands: dict[str, Any] = field(default_factory=dict)
-    parts: tuple[str, ...] = ()

@@ -25,10 +25,7 @@ def section(facts: Facts) -> Section:
     islands = {"compounds": table_island(tables)}
     islands |= page_islands(tables, facts.extras)
     islands |= gallery_islands(facts.extras.galleries)
-    parts = ("compound_table", "compound_words", "compound_panel")
-    return Section(
-        "compounds", "All compounds", "All compounds", context, islands, parts
-    )
+    return Section("compounds", "All compounds", "All compounds", context, islands)
 
 
 def _any(column: pl.Series) -> bool:

@@ -43,8 +43,7 @@ def section(facts: Facts) -> Section:
         "n_compounds": tables.compounds.height,
         "has_cells": bool(extras.galleries),
     }
-    parts = ("compound_data", "compound_curve", "compound_cells")
-    return Section("hits", "Hits", "Hits", context, parts=parts)
+    return Section("hits", "Hits", "Hits", context)
 
 
 def hit_rows(tables: RunTables) -> pl.DataFrame:

@@ -34,7 +34,7 @@
   };
 
   const step = (name, key, sign) => {
-    const link = make("a", sign + " " + name, "step");
+    const link = make("a", name === "Next" ? name + " " + sign : sign + " " + name, "step");
     if (key) link.href = address(key);
     else link.setAttribute("aria-disabled", "true");
     link.dataset.step = name;

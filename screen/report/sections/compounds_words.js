@@ -6,6 +6,7 @@
     node.append(make("h3", title), ...inside.filter(Boolean));
     return node;
   };
+  const whole = (text) => text && text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
   const list = (items) => {
     const node = make("ul");
     node.append(...items.map((text) => make("li", text)));
@@ -88,7 +89,7 @@
     return svg;
   };
   const wellTable = (compound) => {
-    const { page, controls } = compound, names = ["", "Plate", "Well", "Dose", "Score", "Rescue", "Robust z", "Cells", "Number", "Status", "Flags"];
+    const { page, controls } = compound, names = ["", "Plate", "Well", "Dose", "Score", "Rescue", "Robust z", "Cells", "Cells / vehicle", "Status", "Flags"];
     const holder = make("div", undefined, "scroll"), table = make("table", undefined, "well-table"), top = make("tr");
     names.forEach((name, k) => { const h = make("th", name, k > 2 && k < 9 ? "n" : ""); h.scope = "col"; top.append(h); });
     table.createTHead().append(top);
@@ -167,7 +168,7 @@
     spread.append(seno.histogram(compound), make("figcaption", page.cells ? "Cells at the best dose; controls of the same plates." : "Scores of wells, controls of the same plates; the run holds no scores of single cells.", "fine"));
     const cells = part("Cells", make("p", "Opening the pictures …", "fine"));
     seno.gallery(compound).then((found) => cells.lastElementChild.replaceWith(found));
-    const why = part("Why it was called", make("p", value("why") || "No reason was stored."), page.removed && make("p", "Quality control: " + page.removed));
+    const why = part("Why it was called", make("p", whole(value("why")) || "No reason was stored."), page.removed && make("p", "Quality control: " + page.removed));
     const change = part("What would overturn it", list(page.overturn || []));
     const top = make("div", undefined, "compound-top"), middle = make("div", undefined, "compound-two"), reasons = make("div", undefined, "compound-two"), likes = make("div", undefined, "compound-two");
     top.append(chemistry(compound), numbers(compound));

@@ -93,7 +93,7 @@
       group.append(mark);
     });
     svg.append(group);
-    if (!small) svg.append(label(box.left - 42, (box.top + box.bottom) / 2, title, { "text-anchor": "middle", transform: "rotate(-90 " + (box.left - 42) + " " + (box.top + box.bottom) / 2 + ")" }));
+    if (!small) svg.append(label(box.left - 58, (box.top + box.bottom) / 2, title, { "text-anchor": "middle", transform: "rotate(-90 " + (box.left - 58) + " " + (box.top + box.bottom) / 2 + ")" }));
   };
 
   const nothing = (text) => {
@@ -114,8 +114,8 @@
     const shown = dosed.length ? dosed : known;
     const name = at === RESCUE ? "rescue" : "robust_z";
     const plates = [...new Set(all.map((w) => w[PLATE]))];
-    const width = small ? 230 : 640, foot = small ? 24 : 40;
-    const box = { left: small ? 32 : 62, right: width - 10, top: 8, bottom: small ? 84 : 260 };
+    const width = small ? 230 : innerWidth < 760 ? 400 : 640, foot = small ? 24 : 40;
+    const box = { left: small ? 34 : 72, right: width - 10, top: 8, bottom: small ? 84 : 260 };
     const under = { left: box.left, right: box.right, top: box.bottom + (small ? 8 : 22), bottom: box.bottom + (small ? 34 : 120) };
     const svg = makeSvg("svg", { viewBox: "0 0 " + width + " " + (under.bottom + foot), role: "img", class: "dose-curve",
       "aria-label": (at === RESCUE ? "Rescue" : "Robust z") + " and cell number of " + compound.value("shown_name") + " at each dose" });
@@ -139,14 +139,14 @@
       bands: small ? [] : [[bandOf(compound, "stressed", "relative_count"), "#c25a10"]], curve: counted, rows: courses(counts, COUNT), small, asShare: true,
       low: 0, high: Math.max(1.25, Math.min(Math.max(...counts.map((w) => w[COUNT])), 3)), title: "cells / vehicle", gate: controls.gate });
     const doses = [...new Set(dosed.map((w) => w[DOSE]))].sort((a, b) => a - b);
-    const every = Math.ceil(doses.length / (small ? 3 : 8));
+    const every = Math.ceil(doses.length / (small ? 3 : width < 600 ? 5 : 8));
     svg.append(makeSvg("line", { x1: box.left, x2: box.right, y1: under.bottom + 4, y2: under.bottom + 4, class: "axis" }));
     doses.forEach((d, i) => {
       svg.append(makeSvg("line", { x1: x(Math.log10(d)), x2: x(Math.log10(d)), y1: under.bottom + 4, y2: under.bottom + 8, class: "axis" }));
       if (i % every === 0) svg.append(label(x(Math.log10(d)), under.bottom + 19, words.dose(d), { "text-anchor": "middle" }));
     });
     if (!doses.length) svg.append(label((box.left + box.right) / 2, under.bottom + 19, "no dose given", { "text-anchor": "middle" }));
-    if (!small && doses.length) svg.append(label((box.left + box.right) / 2, under.bottom + 36, "concentration, each position a factor on a logarithmic axis", { "text-anchor": "middle" }));
+    if (!small && doses.length) svg.append(label((box.left + box.right) / 2, under.bottom + 36, "concentration (logarithmic axis)", { "text-anchor": "middle" }));
     if (!small && curve && curves[name].ec50_relation === "=") {
       const c = curves[name], e = x(Math.log10(c.ec50_um));
       svg.append(makeSvg("line", { x1: e, x2: e, y1: box.top, y2: box.bottom, class: "ec50" }));
@@ -191,15 +191,15 @@
     const [left, right, height] = [10, 430, 54];
     const names = ["Stressed vehicle", "This compound", "Healthy vehicle"], fills = ["#c25a10", "#0b6b66", "#1f6fb4"];
     const unit = cells ? "cells" : "wells";
-    const svg = makeSvg("svg", { viewBox: "0 0 440 218", role: "img", class: "spread", "aria-label": "How the scores of " + unit + " spread: " + groups.map((g, i) => names[i] + " " + sum([g]).reduce((a, b) => a + b, 0) + " " + unit).join(", ") });
+    const svg = makeSvg("svg", { viewBox: "0 0 440 240", role: "img", class: "spread", "aria-label": "How the scores of " + unit + " spread: " + groups.map((g, i) => names[i] + " " + sum([g]).reduce((a, b) => a + b, 0) + " " + unit).join(", ") });
     groups.forEach((counts, row) => {
-      const total = counts.reduce((a, b) => a + b, 0), most = Math.max(...counts, 1), base = 62 + row * 64;
+      const total = counts.reduce((a, b) => a + b, 0), most = Math.max(...counts, 1), base = 64 + row * 72;
       counts.forEach((c, i) => c && svg.append(makeSvg("rect", { x: left + i * (right - left) / n + 0.5, width: (right - left) / n - 1, y: base - height * 0.78 * c / most, height: height * 0.78 * c / most, fill: fills[row], "fill-opacity": row === 1 ? 0.9 : 0.6 })));
       svg.append(makeSvg("line", { x1: left, x2: right, y1: base, y2: base, class: "axis" }));
       svg.append(label(left, base - height + 4, names[row] + ", " + total.toLocaleString("en").replace(/,/g, " ") + " " + unit, {}));
     });
-    [0, 0.5, 1].forEach((s) => svg.append(label(left + s * (right - left), 206, words.short(range[0] + s * (range[1] - range[0])), { "text-anchor": s === 0 ? "start" : s === 1 ? "end" : "middle" })));
-    svg.append(label(left + 0.25 * (right - left), 206, "score", { "text-anchor": "middle" }));
+    [0, 0.5, 1].forEach((s) => svg.append(label(left + s * (right - left), 228, words.short(range[0] + s * (range[1] - range[0])), { "text-anchor": s === 0 ? "start" : s === 1 ? "end" : "middle" })));
+    svg.append(label(left + 0.25 * (right - left), 228, "score", { "text-anchor": "middle" }));
     return svg;
   };
 })();

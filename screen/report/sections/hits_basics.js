@@ -42,7 +42,9 @@
     letters.forEach(([x, y, px, text]) => {
       // Hydrogens, charges and counts follow the atom that they stand by.
       last = /[A-GI-Z]/.test(text) ? colours[text] || "#1b2632" : last;
-      const node = makeSvg("text", { x, y, fill: last, "font-size": px });
+      const node = makeSvg("text", { x, y });
+      node.style.fill = last;  // the page's own style would win over attributes
+      node.style.fontSize = px + "px";
       node.textContent = text;
       svg.append(node);
     });
