@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-from numpy import generic
-from numpy.typing import NDArray
 
 from plates.campaign import Campaign
 from plates.problems import InputError
-from plates.store import Plate, open_plate, read_field
-from plates.structure_pool import drawer
+from plates.store import open_plate
+from plates.structure_ink import Sketch
+from plates.structure_pool import sketches
 from plates.wells import PlateFormat, Well
 from screen.codes import CODES
 from screen.errors import Outcome
-from screen.groups import AnchorSettings, AnchorsSettings
-from screen.illumination import Gain, evenly_lit, gains_of
-from screen.ledger import Ledger, read_parquet
-from screen.models import ModelSpec, load_model
 from screen.paths import existing_run_dir
 from screen.provenance import record_outputs, write_text
-from screen.report.gallery import Galleries, PlatePixels
+from screen.report.cell_sources import cutter, histograms, profiles
+from screen.report.compound_pages import drawable
+from screen.report.compound_rows import MOST_TABLE_ROWS
+from screen.report.gallery import Gallery
+from screen.report.gallery_store import stored_galleries, write_galleries
+from screen.report.listed_cells import wanted_wells
 from screen.report.page import Extras, render
 from screen.report.tables import RunTables, read_tables
 from screen.settings import ReportVerb
 
 FILE = "report.html"
-_STRUCTURE_SIZE = (220, 160)
 
 
 def run(settings: ReportVerb) -> Outcome:
@@ -46,18 +41,20 @@ def run(settings: ReportVerb) -> Outcome:
     out = Path(settings.out) if settings.out else folder
     tables = read_tables(out, folder)
     campaign, missing = _campaign(tables)
+    drawn = _structures(tables)
     extras = Extras(
-        galleries=_galleries(tables, campaign, folder, settings.cells_per_compound),
+        draw=lambda smiles: drawn[smiles].ink if smiles in drawn else None,
+        galleries=_cell_pictures(tables, campaign, (out, folder), settings),
         top=settings.top,
         remarks=missing,
         doubts=_doubts(campaign),
+        fingerprints={smiles: s.fingerprint for smiles, s in drawn.items()},
+        profiles=profiles(tables, folder),
+        histograms=histograms(tables, folder),
     )
     plate_format = campaign.format if campaign else smallest_format(tables.hits)
     page = out / FILE
-    with drawer(*_STRUCTURE_SIZE) as draw:
-        extras = replace(extras, draw=draw)
-        text = render(folder.name, tables, plate_format, extras)
-    write_text(page, text)
+    write_text(page, render(folder.name, tables, plate_format, extras))
     record_outputs(out, "report", settings)
     size = page.stat().st_size / 1e6
     return Outcome(0, f"report: {page} ({size:.1f} MB)", (page,))
@@ -101,72 +98,30 @@ def _doubts(campaign: Campaign | None) -> tuple[str, ...]:
     )
 
 
-def _galleries(
-    tables: RunTables, campaign: Campaign | None, run_folder: Path, n_cells: int
-) -> Galleries | None:
-    if campaign is None or not n_cells:
-        return None
-    ledger, spec = Ledger(run_folder), _model_spec(tables)
-    sources = {
-        entry.plate: _pixels(
-            campaign.open_plate(entry.plate), ledger.cells(entry.plate), spec
-        )
-        for entry in campaign.plates
-        if ledger.cells(entry.plate).exists()
-    }
-    galleries = Galleries(tables.hits, sources, n_cells, anchors=_anchors(tables))
-    if spec is None:
-        return galleries
-    width = spec.crop_px * int(spec.finder["bin"]) * spec.pixel_size_um
-    return replace(galleries, crop_um=width)
+def _structures(tables: RunTables) -> dict[str, Sketch]:
+    """Drawing and fingerprint of every structure that was read, by its SMILES."""
+    rows = tables.compounds.head(MOST_TABLE_ROWS).iter_rows(named=True)
+    return sketches(filter(None, map(drawable, rows)))
 
 
-def _anchors(tables: RunTables) -> AnchorsSettings:
-    """The two ends of the scale that the call used."""
-    stored = tables.call.get("settings", {}).get("anchors", {})
-    return AnchorsSettings(**{k: AnchorSettings(**v) for k, v in stored.items()})
+def _cell_pictures(
+    tables: RunTables,
+    campaign: Campaign | None,
+    folders: tuple[Path, Path],
+    settings: ReportVerb,
+) -> dict[str, Gallery]:
+    """The galleries of the hits and first compounds: cut now and stored beside the
+    tables, or as an earlier report stored them where pixels are gone.
 
-
-def _model_spec(tables: RunTables) -> ModelSpec | None:
-    """How the network looked at cells; None where the model has moved away."""
-    inputs = tables.manifest.get("verbs", {}).get("score", {}).get("inputs", {})
-    path = inputs.get("model", {}).get("path", "")
-    try:
-        return load_model(Path(path)).spec
-    except InputError:
-        return None
-
-
-def _pixels(plate: Plate, cells: Path, spec: ModelSpec | None) -> PlatePixels:
-    return PlatePixels(
-        plate.channels,
-        plate.pixel_size_um,
-        _reader(plate, _gain(plate, spec)),
-        partial(_cells, cells),
-    )
-
-
-def _gain(plate: Plate, spec: ModelSpec | None) -> Gain | None:
-    """The gain of the plate's light for all its channels, as scoring saw them."""
-    if spec is None or set(spec.channels) != set(plate.channels):
-        return None
-    try:
-        gain = gains_of(spec.intensity, spec.channels, (plate,))[plate.plate]
-    except InputError:
-        return None  # a profile gone since: pictures as the camera saw them
-    if gain is None:
-        return None
-    return gain[[spec.channels.index(name) for name in plate.channels]]
-
-
-def _reader(plate: Plate, gain: Gain | None) -> Callable[[str, int], NDArray[generic]]:
-    def read(well: str, field: int) -> NDArray[Any]:
-        return evenly_lit(read_field(plate, Well.parse(well), field), gain)
-
-    return read
-
-
-def _cells(path: Path) -> pl.DataFrame:
-    frame = pl.from_arrow(read_parquet(path).drop_columns(["networks"]))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    ``folders`` are those of the tables and of the run.
+    """
+    if not settings.cells_per_compound:
+        return {}
+    wanted = wanted_wells(tables, settings.gallery_top)
+    cut = cutter(tables, campaign, folders[1], settings.cells_per_compound)
+    found = {} if cut is None else cut.all_of(wanted)
+    write_galleries(found.values(), folders[0])
+    for folder in dict.fromkeys(folders):
+        left = {k: wells for k, wells in wanted.items() if k not in found}
+        found |= stored_galleries(folder, left) if left else {}
+    return {k: found[k] for k in wanted if k in found}

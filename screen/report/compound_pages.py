@@ -48,7 +48,9 @@ class CompoundFacts:
         """Grouped by compound; vehicle wells belong to none."""
         extra = [c for c in ("excluded",) if c in tables.hits.columns]
         treated = tables.hits.filter(pl.col("role") != "vehicle")
-        curves = tables.curves.filter(pl.col("role").fill_null("treatment") == "treatment")
+        curves = tables.curves.filter(
+            pl.col("role").fill_null("treatment") == "treatment"
+        )
         return cls(
             tables,
             _grouped(treated.select(*_WELL_COLUMNS, *extra), "compound"),
@@ -62,7 +64,9 @@ class CompoundFacts:
 
         Where compounds of one structure were judged as one, the wells of all of them.
         """
-        names = dict.fromkeys([row["compound"], *filter(None, (row["merged"] or "").split(";"))])
+        names = dict.fromkeys(
+            [row["compound"], *filter(None, (row["merged"] or "").split(";"))]
+        )
         found = [w for n in names for w in _within(self.wells.get(n, []), row)]
         return sorted(
             found, key=lambda w: (w["concentration_um"] or 0.0, w["plate"], w["well"])
@@ -78,7 +82,9 @@ def _grouped(frame: pl.DataFrame, column: str) -> dict[Any, list[Row]]:
 
 def _within(rows: list[Row], of: Row) -> list[Row]:
     return [
-        r for r in rows if all(of[c] is None or r[c] == of[c] for c in ("line", "time_h"))
+        r
+        for r in rows
+        if all(of[c] is None or r[c] == of[c] for c in ("line", "time_h"))
     ]
 
 
@@ -96,7 +102,9 @@ def page_islands(tables: RunTables, extras: Extras) -> dict[str, Any]:
     islands = {f"compounds-{i // CHUNK}": pages[i : i + CHUNK] for i in chunks}
     if not pages:
         return {}
-    return {"controls": controls(tables, extras.histograms) | {"near": near.words}} | islands
+    return {
+        "controls": controls(tables, extras.histograms) | {"near": near.words}
+    } | islands
 
 
 def _page(
@@ -152,7 +160,10 @@ def _doses(row: Row, doses: list[Row]) -> list[list[Any]]:
     if doses:
         return [
             [
-                *(short(d.get(c)) for c in ("concentration_um", "effect", "low", "high")),
+                *(
+                    short(d.get(c))
+                    for c in ("concentration_um", "effect", "low", "high")
+                ),
                 None,
                 short(d["p"]),
                 d["n_used"],

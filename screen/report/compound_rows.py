@@ -56,17 +56,17 @@ COLUMNS = (
     _plain("q", "q", "share of false calls among calls as strong as this one", "p", True),
     _plain("q_rescue", "q, rescue", "the same for rescue alone", "p"),
     _plain("p", "p", "before correction for the number of compounds", "p"),
-    Column("rank_interval", "Rank interval", "median rank and its interval, by the effect", "ranks", ("rank_median", "rank_low", "rank_high"), True),
+    Column("rank_interval", "Rank interval", "median rank and its interval, by the effect", "ranks", ("rank_median", "rank_low", "rank_high")),
     _plain("p_class", "Class certainty", "probability of the class that is named", "share"),
     _plain("relative_count", "Cells", "cell number relative to the stressed vehicle", "share", True),
-    _plain("n_sen_ratio", "Senescent", "number of senescent cells relative to the stressed vehicle", "times", True),
-    _plain("n_non_ratio", "Young", "number of non-senescent cells relative to the stressed vehicle", "times", True),
+    _plain("n_sen_ratio", "Senescent", "number of senescent cells relative to the stressed vehicle", "times"),
+    _plain("n_non_ratio", "Young", "number of non-senescent cells relative to the stressed vehicle", "times"),
     _plain("best_concentration_um", "Best dose", "concentration with the best effect", "dose", True),
     _potency("ec50", "EC50", "dose of half the curve's own effect, with its interval", True),
     _potency("absolute_ec50", "AC50", "dose of half the way to the healthy vehicle, with its interval"),
     _potency("cells_ec50", "EC50, cells", "dose of half the change in cell number"),
     _plain("alerts", "Alerts", "structural alerts", "list", True),
-    _plain("scaffold_cluster", "Scaffold", "compounds of one scaffold share a number; S1 holds the best rank", "text", True),
+    _plain("scaffold_cluster", "Scaffold", "compounds of one scaffold share a number; S1 holds the best rank", "text"),
     _plain("stage", "Stage", "primary or confirmed", "text"),
     _plain("by_hand", "By hand", "approved or rejected by a person", "text"),
     _plain("n_wells", "Wells", "scored wells", "whole", True),
@@ -81,9 +81,24 @@ COLUMNS = (
     _plain("logp", "logP", "Crippen", "number"),
     _plain("qed", "QED", "drug-likeness, 0 to 1", "number"),
 )  # fmt: skip
-_HELD = ("line", "time_h", "is_hit", "scaffold", "matched_by", "aliases", "merged", "salt")
+_HELD = (
+    "line",
+    "time_h",
+    "is_hit",
+    "scaffold",
+    "matched_by",
+    "aliases",
+    "merged",
+    "salt",
+)
 _HELD += ("marks", "code", "reason", "formula", "tpsa", "n_removed", "n_not_put_back")
-_LEFT_OUT = {"doses", "parent_smiles", "connectivity", "parent_key", "inchikey_no_stereo"}
+_LEFT_OUT = {
+    "doses",
+    "parent_smiles",
+    "connectivity",
+    "parent_key",
+    "inchikey_no_stereo",
+}
 
 
 def keys_of(compounds: pl.DataFrame) -> list[str]:
@@ -107,9 +122,14 @@ def table_island(tables: RunTables) -> dict[str, Any]:
     values = {c: v for c, v in values.items() if any(x not in (None, "") for x in v)}
     named = {part for c in COLUMNS for part in c.parts}
     others = [
-        _plain(c, c, "as in compounds.parquet", "number" if _is_number(frame[c]) else "text")
+        _plain(
+            c,
+            c,
+            "as in compounds.parquet",
+            "number" if _is_number(frame[c]) else "text",
+        )
         for c in frame.columns
-        if c in values and c not in named and c not in ("is_hit",)
+        if c in values and c not in named and c not in ("is_hit", "name")
     ]
     return {
         "keys": keys_of(tables.compounds)[: frame.height],
@@ -145,7 +165,9 @@ def table_frame(tables: RunTables) -> pl.DataFrame:
     rows = frame.iter_rows(named=True)
     frame = frame.with_columns(
         shown_name=pl.Series([compound_name(r) for r in rows], dtype=pl.String),
-        scaffold_cluster=pl.Series(clusters(frame["scaffold"].to_list()), dtype=pl.String),
+        scaffold_cluster=pl.Series(
+            clusters(frame["scaffold"].to_list()), dtype=pl.String
+        ),
     )
     for prefix, is_count in (("", False), ("cells_", True)):
         frame = frame.join(
@@ -163,9 +185,12 @@ def _potencies(curves: pl.DataFrame, prefix: str, *, is_count: bool) -> pl.DataF
     names = ("ec50",) if is_count else ("ec50", "absolute_ec50")
     ends = ("um", "relation", "low_um", "high_um")
     mine = (pl.col("readout") == "relative_count") == is_count
-    chosen = curves.filter(mine & (pl.col("role").fill_null("treatment") == "treatment"))
+    chosen = curves.filter(
+        mine & (pl.col("role").fill_null("treatment") == "treatment")
+    )
     return chosen.select(
-        *keys, *(pl.col(f"{n}_{e}").alias(f"{prefix}{n}_{e}") for n in names for e in ends)
+        *keys,
+        *(pl.col(f"{n}_{e}").alias(f"{prefix}{n}_{e}") for n in names for e in ends),
     ).unique(keys, keep="first", maintain_order=True)
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from screen.report import svg, wording
 
+
 def compound_name(row: dict[str, Any]) -> str:
     """The compound's name or id, with cell line and time where the run has them."""
     hours = "" if row["time_h"] is None else f"{row['time_h']:g} h"

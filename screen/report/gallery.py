@@ -92,7 +92,9 @@ class Galleries:
         """
         found = dict[str, Gallery]()
         tried = dict.fromkeys(wanted, 0)
-        while left := [k for k, w in wanted.items() if k not in found and tried[k] < len(w)]:
+        while left := [
+            k for k, w in wanted.items() if k not in found and tried[k] < len(w)
+        ]:
             by_plate = dict[str, list[str]]()
             for key in left:
                 by_plate.setdefault(wanted[key][tried[key]][0], []).append(key)
@@ -218,5 +220,3 @@ def typical_wells(wells: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     middle = float(np.median([w["score"] for w in scored])) if scored else 0.0
     scored.sort(key=lambda w: (abs(w["score"] - middle), w["plate"], w["well"]))
     return [(w["plate"], w["well"]) for w in scored]
-
-

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from plates.campaign import slug
 from screen.durable import write_whole
 from screen.ledger import read_parquet
-from screen.paths import slug
-from screen.provenance import FILE
 from screen.report.gallery import Gallery, PlateStrips, Strip, Wells
 from screen.verify import check_shown
 
@@ -62,7 +61,9 @@ def stored_galleries(run: Path, wanted: Mapping[str, Wells]) -> dict[str, Galler
         frame = pl.from_arrow(read_parquet(path))
         assert isinstance(frame, pl.DataFrame)
         known |= _galleries_of(frame)
-    found = ((k, [known[w] for w in wells if w in known]) for k, wells in wanted.items())
+    found = (
+        (k, [known[w] for w in wells if w in known]) for k, wells in wanted.items()
+    )
     return {k: galleries[0] for k, galleries in found if galleries}
 
 
@@ -81,6 +82,3 @@ def _galleries_of(frame: pl.DataFrame) -> dict[tuple[str, str], Gallery]:
     return {
         (shared.plate, s.well): Gallery(shared, s) for of, s in strips if of == _OWN
     }
-
-
-__all__ = ["FILE", "FOLDER", "stored_galleries", "write_galleries"]

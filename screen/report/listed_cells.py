@@ -25,11 +25,15 @@ def wanted_wells(tables: RunTables, top: int) -> dict[str, list[tuple[str, str]]
     facts = CompoundFacts.of(tables)
     rows = tables.compounds.head(MOST_TABLE_ROWS).to_dicts()
     keys = keys_of(tables.compounds)
-    order = sorted(range(len(rows)), key=lambda i: (rows[i]["rank"] is None, rows[i]["rank"]))
+    order = sorted(
+        range(len(rows)), key=lambda i: (rows[i]["rank"] is None, rows[i]["rank"])
+    )
     first = set(order[:top])
     hits = [i for i in order if rows[i]["is_hit"]][:MOST]
     chosen = sorted(first | set(hits))
-    wells = {i: typical_wells(best_wells(rows[i], facts.wells_of(rows[i]))) for i in chosen}
+    wells = {
+        i: typical_wells(best_wells(rows[i], facts.wells_of(rows[i]))) for i in chosen
+    }
     return {keys[i]: found for i, found in wells.items() if found}
 
 
@@ -46,7 +50,9 @@ def gallery_islands(galleries: Mapping[str, Gallery] | None) -> dict[str, Any]:
         "plate": {k: names[galleries[k].shared.plate] for k in keys},
     }
     chunks = {
-        f"gallery-{i // CHUNK}": {k: _strip(galleries[k].own) for k in keys[i : i + CHUNK]}
+        f"gallery-{i // CHUNK}": {
+            k: _strip(galleries[k].own) for k in keys[i : i + CHUNK]
+        }
         for i in range(0, len(keys), CHUNK)
     }
     shared = {names[p]: _shared(plates[p]) for p in plates}

@@ -102,9 +102,7 @@ def well_places(
         centre = np.median(vehicles, axis=0)
         spread = 1.4826 * np.median(np.abs(vehicles - centre), axis=0)
         z = (matrix - centre) / np.where(spread > 0, spread, np.inf)
-        places |= {
-            (str(plate), w): row for w, row in zip(own["well"], z, strict=True)
-        }
+        places |= {(str(plate), w): row for w, row in zip(own["well"], z, strict=True)}
     widths = {len(row) for row in places.values()}
     return places if len(widths) == 1 else None
 

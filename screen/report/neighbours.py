@@ -60,7 +60,7 @@ def _keep(
     few = min(n, similarity.shape[1] - 1)
     best = np.argpartition(-similarity, few, axis=1)[:, : few + 1]
     for row, found in enumerate(best):
-        columns = sorted(found, key=lambda c: (-similarity[row, c], c))[:few]  # noqa: B023
+        columns = sorted(found, key=lambda c: (-similarity[row, c], c))[:few]
         nearest[known[start + row]] = [
             (int(known[c]), round(float(similarity[row, c]), 3))
             for c in columns

@@ -16,7 +16,9 @@ def overturn(row: Row, wells: Sequence[Row], rules: Row) -> list[str]:
     """Sentences on one compound; ``wells`` are its scored wells at the best dose, ``rules``
     the settings of the call. A limit that the call did not store is not spoken of."""
     if row["class"] == "failed":
-        return ["Too few wells could be used: any well that is repeated may make a call."]
+        return [
+            "Too few wells could be used: any well that is repeated may make a call."
+        ]
     said = [
         *_false_discovery(row, rules),
         *_effect(row, rules),
@@ -41,7 +43,9 @@ def _false_discovery(row: Row, rules: Row) -> list[str]:
         return [f"The effect is not told from chance ({words})."]
     if q > fdr / 5:
         times = wording.number(fdr / q, 1)
-        return [f"The false-discovery limit is near ({words}): {times} times more loses it."]
+        return [
+            f"The false-discovery limit is near ({words}): {times} times more loses it."
+        ]
     return [f"Chance is an unlikely way out ({words})."]
 
 
@@ -86,7 +90,9 @@ def _cell_number(row: Row, rules: Row) -> list[str]:
         return []
     now = f"{100 * count:.0f} % of the vehicle's cells"
     if count < least:
-        return [f"{now}, under the gate of {100 * least:.0f} %: cell loss rules rescue out."]
+        return [
+            f"{now}, under the gate of {100 * least:.0f} %: cell loss rules rescue out."
+        ]
     if count < least + 0.15:
         lost = 100 * (count - least)
         return [
@@ -153,7 +159,9 @@ def _one_plate(row: Row, wells: Sequence[Row], rules: Row) -> list[str]:
     if not found:
         return []
     if len(plates) == 1:
-        return [f"All wells at the best dose lie on one plate ({wording.shown(plates[0])})."]
+        return [
+            f"All wells at the best dose lie on one plate ({wording.shown(plates[0])})."
+        ]
     word = "robust z" if column == "robust_z" else "rescue"
     left = {p: median(v for q, v in found if q != p) for p in plates}
     low, high = min(left.values()), max(left.values())

@@ -20,7 +20,9 @@ def section(facts: Facts) -> Section:
         "n_table": min(tables.compounds.height, MOST_TABLE_ROWS),
         "has_alerts": _any(tables.compounds["alerts"]),
         "scaffolds": _any(tables.compounds["scaffold"]),
-        "effect": "rescue" if tables.compounds["rescue"].is_not_null().any() else "robust z",
+        "effect": "rescue"
+        if tables.compounds["rescue"].is_not_null().any()
+        else "robust z",
     }
     islands = {"compounds": table_island(tables)}
     islands |= page_islands(tables, facts.extras)

@@ -15,7 +15,7 @@
       : make("span", (low === null ? "…" : words.dose(low)) + " to " + (high === null ? "…" : words.dose(high)), "fine"));
   };
   const listed = (text) => {
-    const cell = make("td");
+    const cell = make("td", undefined, "list");
     (text || "").split(";").filter(Boolean).forEach((w) => cell.append(make("span", w.trim(), "flag"), " "));
     return cell;
   };

@@ -52,7 +52,9 @@ def hit_rows(tables: RunTables) -> pl.DataFrame:
 
 
 def _cards(tables: RunTables, top: int) -> list[Card]:
-    frame = tables.compounds.with_columns(key=pl.Series(keys_of(tables.compounds), dtype=pl.String))
+    frame = tables.compounds.with_columns(
+        key=pl.Series(keys_of(tables.compounds), dtype=pl.String)
+    )
     hits = frame.filter(pl.col("is_hit")).sort("rank", nulls_last=True)
     return [_card(row) for row in hits.head(top).iter_rows(named=True)]
 
@@ -60,7 +62,11 @@ def _cards(tables: RunTables, top: int) -> list[Card]:
 def _card(row: dict[str, Any]) -> Card:
     name, has_rescue = compound_name(row), row["rescue"] is not None
     known = row["class"] in wording.CLASSES
-    effect = wording.number(row["rescue"]) if has_rescue else wording.number(row["robust_z"], 1)
+    effect = (
+        wording.number(row["rescue"])
+        if has_rescue
+        else wording.number(row["robust_z"], 1)
+    )
     numbers = [
         ("q", wording.probability(row["q"])),
         ("Cells", _percent(row["relative_count"])),
