@@ -124,5 +124,3 @@ def _curves(compounds: pl.DataFrame) -> pl.DataFrame:
         top_dose_effect_low=pl.lit(-0.2), top_dose_effect_high=pl.lit(0.02),
     )  # fmt: skip
     return pl.concat([rescue, count])
-
-

@@ -105,7 +105,7 @@ def test_page_loads_and_runs_nothing_but_its_own(page: str) -> None:
     sources = [v for k, v in found.attributes if k in ("src", "href")]
     assert all(v.startswith(("data:image/", "#")) for v in sources)
     islands = [v for k, v in found.attributes if k == "id" and v.startswith("data-")]
-    assert {"data-plates", "data-wells-0"} <= set(islands)
+    assert {"data-plates", "data-wells-0", "data-compounds-0"} <= set(islands)
     assert len(found.scripts) == len(islands) + 1
     assert not [k for k, _ in found.attributes if k.startswith("on") or k == "style"]
 
@@ -136,10 +136,11 @@ def test_page_is_small_and_repeatable(page: str, tables: RunTables) -> None:
 def test_numbers_in_the_table_are_those_of_the_run(
     page: str, tables: RunTables
 ) -> None:
-    rows = island(page, "compounds")["compounds"]
-    wanted = tables.compounds["rescue"].to_list()
-    assert [r[3] for r in rows] == pytest.approx(wanted, rel=1e-3)
-    assert [r[2] for r in rows] == tables.compounds["class"].to_list()
+    values = island(page, "compounds")["values"]
+    for name in ("rescue", "q", "relative_count", "best_concentration_um"):
+        wanted = tables.compounds[name].to_list()
+        assert values[name] == pytest.approx(wanted, rel=1e-6)
+    assert values["class"] == tables.compounds["class"].to_list()
 
 
 def test_wells_point_at_their_words(page: str) -> None:

@@ -1,19 +1,12 @@
 """The parts of the report: scales, words, pictures and plots against hand-made answers."""
 
-import base64
-import io
-
-import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from plates.problems import FieldError, Problem
-from screen.report import doses, gallery, svg, wording
+from screen.report import svg, wording
 from screen.report.controls import readout
-from tests.report_example import example_galleries, example_tables
+from tests.report_example import example_tables
 
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e4))
@@ -82,79 +75,6 @@ def test_elements_escape_text_and_attributes() -> None:
     assert found == '<text data-x="&#34;&gt;&lt;script&gt;">&lt;b&gt;</text>'
 
 
-def test_typical_cells_lie_nearest_to_the_median_of_the_fullest_field() -> None:
-    cells = pl.DataFrame(
-        {
-            "field": [0, 0, 1, 1, 1, 1],
-            "cell": [0, 1, 2, 3, 4, 5],
-            "probability": [0.5, 0.5, 0.1, 0.45, 0.9, None],
-        }
-    )
-    # Fields 0 and 1 hold 2 and 3 scored cells; the median of all five is 0.5.
-    assert gallery.pick_cells(cells, 2)["cell"].to_list() == [3, 2]
-    assert gallery.pick_cells(cells.clear(), 2).is_empty()
-
-
-def test_crops_are_pushed_inside_the_field() -> None:
-    pixels = np.arange(100, dtype=np.uint16).reshape(1, 10, 10)
-    crops = gallery.cut(pixels, [(0, 0), (9, 9), (5, 5)], 4)
-    assert crops.shape == (3, 1, 4, 4)
-    assert [c[0, 0, 0] for c in crops] == [0, 66, 33]
-    assert gallery.cut(pixels, [(5, 5)], 40).shape == (1, 1, 10, 10)
-
-
-def test_one_channel_is_printed_grey_between_its_ends() -> None:
-    crops = np.array([[[[0.0, 100.0, 50.0]]]], np.float32)
-    ends = np.array([0.0], np.float32), np.array([100.0], np.float32)
-    found = gallery.compose(crops, *ends, gallery.channel_colours(["phase"]))
-    assert found[0, 0].tolist() == [[0] * 3, [255] * 3, [128] * 3]
-
-
-@pytest.mark.parametrize(
-    ("channels", "names"),
-    [
-        (["nucleus", "body"], ["blue", "grey"]),
-        (["brightfield", "GFP"], ["grey", "green"]),
-        (["BF"], ["grey"]),
-        (["DAPI", "GFP", "RFP"], ["blue", "green", "magenta"]),
-    ],
-    ids=str,
-)
-def test_channel_colours(channels: list[str], names: list[str]) -> None:
-    found = gallery.channel_colours(channels)
-    assert [gallery.colour_name(c) for c in found] == names
-
-
-def test_gallery_shows_compound_between_both_vehicles_of_its_plate() -> None:
-    tables = example_tables(1, 96)
-    wells = tables.hits.filter(pl.col("compound") == "C0001")
-    found = example_galleries(tables).of(wells, 10.0)
-    assert found is not None
-    titles = [s.title for s in found.strips]
-    assert titles == ["Stressed vehicle", "This compound", "Healthy vehicle"]
-    data = base64.b64decode(found.strips[1].image.split(",")[1])
-    assert Image.open(io.BytesIO(data)).size == (6 * 84 + 5 * 3, 84)
-    assert "nucleus (blue)" in found.scale
-
-
-def test_gallery_goes_without_pixels_that_cannot_be_read() -> None:
-    tables = example_tables(1, 96)
-    galleries = example_galleries(tables)
-    source = galleries.sources["P01"]
-
-    def read(
-        well: str, field: int
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-        raise FieldError(Problem("CHUNK_MISSING", well, "gone", "no pixels", "copy"))
-
-    broken = gallery.PlatePixels(
-        source.channels, source.pixel_size_um, read, source.cells
-    )
-    wells = tables.hits.filter(pl.col("compound") == "C0001")
-    assert gallery.Galleries(tables.hits, {"P01": broken}).of(wells, 10.0) is None
-
-
-def test_a_plot_lives_without_numbers() -> None:
+def test_a_run_without_wells_has_a_readout() -> None:
     empty = example_tables(1, 96).hits.clear()
     assert readout(empty).ends == (0.0, 1.0)
-    assert "no scored well" in doses.dose_plot("x", empty, (None, None))

@@ -59,6 +59,8 @@ def _scored(frame: pl.DataFrame) -> pl.DataFrame:
 def _of_plate(
     plate: str, frame: pl.DataFrame, low: float, high: float
 ) -> dict[tuple[str, str], Counts]:
+    if frame.is_empty():
+        return {}
     place = (frame["probability"].to_numpy() - low) * (N_BINS / (high - low))
     bins = np.clip(place.astype(np.int64), 0, N_BINS - 1)
     names = frame["well"].unique(maintain_order=True)

@@ -12,7 +12,7 @@
   const potency = (v, sign, low, high) => {
     const text = v === null ? "–" : (sign && sign !== "=" ? sign + " " : "") + words.dose(v);
     return cellWith(text, low === null && high === null ? null
-      : make("span", (low === null ? "…" : words.dose(low)) + " to " + (high === null ? "…" : words.dose(high)), "fine"));
+      : make("span", words.doses(low, high), "fine"));
   };
   const listed = (text) => {
     const cell = make("td", undefined, "list");

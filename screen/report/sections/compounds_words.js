@@ -26,7 +26,7 @@
     const sign = c[name + "_relation"];
     if (!sign) return "–";
     const low = c[name + "_low_um"], high = c[name + "_high_um"];
-    const ends = low === undefined && high === undefined ? "" : " (" + (low === undefined ? "…" : words.dose(low)) + " to " + (high === undefined ? "…" : words.dose(high)) + ")";
+    const ends = low === undefined && high === undefined ? "" : " (" + words.doses(low, high) + ")";
     return (sign === "=" ? "" : sign + " ") + words.dose(c[name + "_um"]) + ends;
   };
 

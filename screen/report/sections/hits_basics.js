@@ -28,7 +28,13 @@
     if (um > 0 && um < 0.1) return short(um * 1e3) + " nM";
     return um >= 1000 ? short(um / 1e3) + " mM" : short(um) + " µM";
   };
-  seno.words = { number, short, share, probability, dose };
+  // Both ends in one unit where they share it: 0.5 to 2 µM.
+  const doses = (low, high) => {
+    const a = low === null || low === undefined ? "…" : dose(low), b = high === null || high === undefined ? "…" : dose(high);
+    const unit = b.split(" ")[1];
+    return (a.split(" ")[1] === unit ? a.split(" ")[0] : a) + " to " + b;
+  };
+  seno.words = { number, short, share, probability, dose, doses };
 
   // A structure: strokes, fills and letters, heteroatoms in their usual colours.
   const colours = { N: "#2540b8", O: "#b3261e", S: "#7a5c00", F: "#1d6b2c", C: "#1b2632", B: "#8a4b2a", P: "#9a4a00", I: "#5b2a86" };
