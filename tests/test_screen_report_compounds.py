@@ -133,7 +133,7 @@ FOUR = wells_of(("P1", 0.8), ("P2", 0.7), ("P3", 0.9), ("P4", 0.8))
         ({"relative_count": 0.75}, FOUR, "75 % of the vehicle's cells: 5 points fewer and the toxicity gate (70 %) closes"),
         ({"relative_count": 0.3}, FOUR, "under the gate of 70 %: cell loss rules rescue out"),
         ({"lead": 3.0}, FOUR, "The next class is close: a lead of 3.0 where 2 is asked for"),
-        ({"off_axis_z": 3.0}, FOUR, "away from the healthy-senescent axis than most vehicle wells (z 3.0, limit 5)"),
+        ({"off_axis_z": 3.0}, FOUR, "farther from the healthy-senescent axis than most vehicle wells (z 3.0, under the limit of 5)"),
         ({"flags": "LOW_CELLS;PLATE_UNDECIDED"}, FOUR, "Flags to clear first: LOW_CELLS, PLATE_UNDECIDED"),
         ({"without_qc_class": "toxic", "without_qc_is_hit": False}, FOUR, "put back it would be toxic, no hit"),
         ({}, FOUR[:2], "2 usable wells at the best dose where 2 are asked for: one well lost decides"),

@@ -67,6 +67,7 @@ COLUMNS = (
     _potency("cells_ec50", "EC50, cells", "dose of half the change in cell number"),
     _plain("alerts", "Alerts", "structural alerts", "list", True),
     _plain("scaffold_cluster", "Scaffold", "compounds of one scaffold share a number; S1 holds the best rank", "text"),
+    _plain("scaffold", "Scaffold SMILES", "Murcko scaffold of the parent", "text"),
     _plain("stage", "Stage", "primary or confirmed", "text"),
     _plain("by_hand", "By hand", "approved or rejected by a person", "text"),
     _plain("n_wells", "Wells", "scored wells", "whole", True),
@@ -81,17 +82,6 @@ COLUMNS = (
     _plain("logp", "logP", "Crippen", "number"),
     _plain("qed", "QED", "drug-likeness, 0 to 1", "number"),
 )  # fmt: skip
-_HELD = (
-    "line",
-    "time_h",
-    "is_hit",
-    "scaffold",
-    "matched_by",
-    "aliases",
-    "merged",
-    "salt",
-)
-_HELD += ("marks", "code", "reason", "formula", "tpsa", "n_removed", "n_not_put_back")
 _LEFT_OUT = {
     "doses",
     "parent_smiles",
@@ -124,7 +114,7 @@ def table_island(tables: RunTables) -> dict[str, Any]:
     others = [
         _plain(
             c,
-            c,
+            c.replace("_", " ").capitalize(),
             "as in compounds.parquet",
             "number" if _is_number(frame[c]) else "text",
         )

@@ -111,16 +111,17 @@ def _other_classes(row: Row, rules: Row) -> list[str]:
             f" {margin:g} is asked for."
         )
     limits = (
-        ("off_axis_z", "off_axis_max", "away from the healthy-senescent axis"),
+        ("off_axis_z", "off_axis_max", "farther from the healthy-senescent axis"),
         ("background_z", "background_z_max", "brighter in the background"),
         ("channel_z", "background_z_max", "brighter in a channel"),
     )
     for column, setting, words in limits:
         value, limit = row.get(column), rules.get(setting)
         if value is not None and limit is not None and value > limit / 2:
+            side = "over" if value > limit else "under"
             said.append(
                 f"It is {words} than most vehicle wells (z {wording.number(value, 1)},"
-                f" limit {limit:g})."
+                f" {side} the limit of {limit:g})."
             )
     return said
 

@@ -16,7 +16,12 @@
   };
   const listed = (text) => {
     const cell = make("td", undefined, "list");
-    (text || "").split(";").filter(Boolean).forEach((w) => cell.append(make("span", w.trim(), "flag"), " "));
+    (text || "").split(";").filter(Boolean).forEach((w) => {
+      const flag = make("span", undefined, "flag");
+      // A long code may break after its underscores.
+      w.trim().split(/(?<=[_:])/).forEach((piece) => flag.append(piece, make("wbr")));
+      cell.append(flag, " ");
+    });
     return cell;
   };
   const drawers = {
@@ -30,7 +35,11 @@
     ranks: (v, low = null, high = null) => cellWith(words.number(v, 0), span(low, high, 0)),
     potency: (v, sign = null, low = null, high = null) => potency(v, sign, low, high),
     list: listed,
-    text: (v) => make("td", v === null ? "" : String(v), "words"),
+    text: (v) => {
+      const cell = make("td", undefined, "words");
+      cell.append(make("div", v === null ? "" : String(v)));
+      return cell;
+    },
   };
 
   seno.table = (all) => {

@@ -147,7 +147,9 @@
         make("td", d[6] === null ? "–" : String(d[6]), "n"), make("td", kind ? kind[0] : d[7] || "–"));
       body.append(row);
     });
-    return table;
+    const holder = make("div", undefined, "scroll");
+    holder.append(table);
+    return holder;
   };
   const sameScaffold = (compound) => {
     const mine = compound.value("scaffold_cluster"), same = (compound.all.values.scaffold_cluster || []).filter((s) => s === mine).length;

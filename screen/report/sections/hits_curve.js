@@ -78,7 +78,7 @@
     });
     if (gate !== null && gate !== undefined && gate > low) {
       svg.append(makeSvg("line", { x1: box.left, x2: box.right, y1: y(gate), y2: y(gate), class: "gate" }));
-      if (!small) svg.append(label(box.right, y(gate) - 4, "toxicity gate " + words.share(gate), { "text-anchor": "end" }));
+      if (!small) svg.append(label(box.left + 5, y(gate) + 13, "toxicity gate " + words.share(gate), {}));
     }
     if (curve && curve.band) {
       const up = curve.band.map(([a, , b]) => [a, b]), down = curve.band.map(([a, b]) => [a, b]).reverse();
