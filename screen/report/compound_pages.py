@@ -209,6 +209,7 @@ def controls(tables: RunTables, histograms: CellHistograms | None) -> Row:
         "plates": [wording.shown(p) for p in tables.plate_ids],
         "states": states,
         "range": ends,
+        "statuses": {k: v[0] for k, v in wording.STATUSES.items()},
         "gate": rules.get("min_relative_count"),
         "level": rules.get("level"),
     }

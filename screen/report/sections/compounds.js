@@ -153,4 +153,5 @@
   addEventListener("beforeprint", () => show(100));
   addEventListener("afterprint", () => show());
   refresh();
+  (window.requestIdleCallback || setTimeout)(textOf);
 })();

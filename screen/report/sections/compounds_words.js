@@ -110,7 +110,7 @@
       }
       row.append(map, make("td", plate), place, make("td", words.dose(w[2]), "n"), make("td", words.number(w[3], 3), "n"),
         make("td", words.number(w[4], 2), "n"), make("td", words.number(w[5], 1), "n"), make("td", w[7] === null ? "–" : String(w[7]), "n"),
-        make("td", words.share(w[6]), "n"), make("td", w[8]), make("td", w[9].split(";").filter(Boolean).join(", ")));
+        make("td", words.share(w[6]), "n"), make("td", controls.statuses[w[8]] || w[8]), make("td", w[9].split(";").filter(Boolean).join(", ")));
       body.append(row);
     });
     holder.append(table);
@@ -129,6 +129,8 @@
   };
   const curveWords = (compound) => {
     const curves = compound.page.curves || {}, c = curves.rescue || curves.robust_z;
+    const doses = new Set((compound.page.wells || []).map((w) => w[2]).filter((d) => d > 0)).size;
+    if (doses < 2) return doses ? "One dose: no curve." : "The wells name no dose: no curve.";
     if (!c) return "No fitted curve: the line joins the medians of each dose.";
     if (!/^logistic/.test(c.model || "")) return "No curve is drawn" + (c.why ? ": " + c.why : c.model === "flat" ? ": the response is flat" : "") + ". The line joins the medians of each dose.";
     const level = compound.controls.level ? Math.round(100 * compound.controls.level) + " % " : "";

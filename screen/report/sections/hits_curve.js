@@ -96,19 +96,13 @@
     if (!small) svg.append(label(box.left - 58, (box.top + box.bottom) / 2, title, { "text-anchor": "middle", transform: "rotate(-90 " + (box.left - 58) + " " + (box.top + box.bottom) / 2 + ")" }));
   };
 
-  const nothing = (text) => {
-    const svg = makeSvg("svg", { viewBox: "0 0 300 60", role: "img", "aria-label": text });
-    svg.append(label(0, 30, text, {}));
-    return svg;
-  };
-
   // The picture of a compound; `small` for a card.
   seno.doseCurve = (compound, { small = false } = {}) => {
     const { page, controls } = compound;
     const all = page.wells ? page.wells.filter(scored) : [];
     const at = all.some((w) => w[RESCUE] !== null) ? RESCUE : ROBUST;
     const known = all.filter((w) => w[at] !== null);
-    if (!known.length) return nothing("no scored well");
+    if (!known.length) return seno.make("span", "No scored well.", "fine");
     const dosed = known.filter((w) => w[DOSE] > 0);
     const place = (w) => dosed.length ? Math.log10(w[DOSE]) : 0;
     const shown = dosed.length ? dosed : known;
