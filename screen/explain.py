@@ -107,6 +107,8 @@ def _of_crops(settings: ExplainVerb, model: Model) -> Explained:
 def _written(
     settings: ExplainVerb, model: Model, chosen: Explained, look: object, out: Path
 ) -> Outcome:
+    from screen.explanation.cell_table import NAME as CELLS
+    from screen.explanation.cell_table import cell_table
     from screen.explanation.checks import checks_of
     from screen.explanation.explained import explained
     from screen.explanation.looking import Looking
@@ -137,10 +139,12 @@ def _written(
     table.write_parquet(paths[0])
     write_csv(table, paths[1])
     write_text(paths[2], render(page))
+    cells = out / f"{CELLS}.parquet"
+    cell_table(page).write_parquet(cells)
     inputs = {"model": str(model.folder)}
     inputs |= {"campaign": settings.campaign} if settings.campaign else {}
     record_outputs(out, "explain", settings, inputs=inputs)
-    return Outcome(ExitCode.COMPLETE, page.words(), paths)
+    return Outcome(ExitCode.COMPLETE, page.words(), (*paths, cells))
 
 
 def _gone(

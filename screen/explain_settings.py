@@ -18,7 +18,8 @@ class ExplainVerb:
     verdict. With model= draws maps, for compounds and their controls:
 
     writes explanation.parquet and .csv, a row per compound and measure with intervals
-    over wells, and explanation.html with the maps and with checks of the maps.
+    over wells, explanation.html with the maps and with checks of the maps, and
+    explanation_cells.parquet with single cells and their maps, for the report.
     """
 
     compound: str = key("", "compound of the run= whose row is explained")

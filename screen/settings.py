@@ -221,6 +221,9 @@ class ReportVerb:
     gallery_top: int = key(
         200, "compounds with cell pictures, and all hits", "compounds", low=0, high=5000
     )
+    explanation: str = key(
+        "", "folder of the verb explain, whose maps are shown; empty = none", "path"
+    )
     cells_per_compound: int = key(
         6, "cell pictures of a compound", "cells", low=0, high=100
     )

@@ -126,18 +126,28 @@ def _card(page: Page, subject: Subject) -> dict[str, Any]:
     names = page.model.spec.channels
     crops = [v.crop for side in sides for v in side]
     painter = CropPainter(names, crops, is_cell_crop=is_cell)
-    singles = [s for side in sides for v in side[:1] for s in v.singles]
-    fine = CropPainter(names, [s.crop for s in singles] or crops, is_cell_crop=is_cell)
     return {
         "name": subject.name,
         "words": _subject_words(subject, page.views).strip(),
         "matched": subject.matched,
         "controls": subject.control_name,
         "averages": _averages(sides, painter, names, page),
-        "cells": [_singles(side, fine, n_pictures(names)) for side in sides],
+        "cells": single_cells(page, subject),
         "stages": _stages(sides),
         "rows": _rows(page, subject.name),
     }
+
+
+def single_cells(page: Page, subject: Subject) -> list[list[dict[str, str]]]:
+    """Of the subject and of its controls single cells: crop and map as data URIs, and the
+    explained output in words."""
+    sides = [seen(subject.wells, page.views), seen(subject.controls, page.views)]
+    is_cell = page.model.spec.finder.get("kind") != "crops"
+    names = page.model.spec.channels
+    singles = [s.crop for side in sides for v in side[:1] for s in v.singles]
+    crops = singles or [v.crop for side in sides for v in side]
+    painter = CropPainter(names, crops, is_cell_crop=is_cell)
+    return [_singles(side, painter, n_pictures(names)) for side in sides]
 
 
 def _averages(

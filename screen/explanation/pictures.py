@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from screen.report.gallery import channel_colours, compose
+from screen.report.cell_pictures import channel_colours, compose
 
 Plane = NDArray[np.float32]
 Rgb = NDArray[np.uint8]

@@ -20,6 +20,7 @@ from screen.provenance import record_outputs, write_text
 from screen.report.cell_sources import cutter, histograms, profiles
 from screen.report.compound_pages import drawable
 from screen.report.compound_rows import MOST_TABLE_ROWS
+from screen.report.explained_cells import explained_cells
 from screen.report.gallery import Gallery
 from screen.report.gallery_store import stored_galleries, write_galleries
 from screen.report.listed_cells import wanted_wells
@@ -51,6 +52,7 @@ def run(settings: ReportVerb) -> Outcome:
         fingerprints={smiles: s.fingerprint for smiles, s in drawn.items()},
         profiles=profiles(tables, folder),
         histograms=histograms(tables, folder),
+        explained=explained_cells(settings.explanation),
     )
     plate_format = campaign.format if campaign else smallest_format(tables.hits)
     page = out / FILE

@@ -22,7 +22,8 @@ class Extras:
     ``galleries`` are those of compounds by their key (compound_rows.keys_of);
     ``fingerprints`` those of SMILES (Morgan, 256 bytes); ``profiles`` has plate, well and
     the list ``profile``, the mean features of a well's cells; ``histograms`` see
-    screen.report.cell_histograms; ``top`` hits are cards.
+    screen.report.cell_histograms; ``explained`` are single cells of the verb explain;
+    ``top`` hits are cards.
     """
 
     draw: Callable[[str], Any] | None = None
@@ -33,6 +34,7 @@ class Extras:
     fingerprints: Mapping[str, bytes] = field(default_factory=dict)
     profiles: pl.DataFrame | None = None
     histograms: CellHistograms | None = None
+    explained: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)

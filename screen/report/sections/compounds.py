@@ -7,6 +7,7 @@ import polars as pl
 from screen.report import wording
 from screen.report.compound_pages import page_islands
 from screen.report.compound_rows import MOST_TABLE_ROWS, table_island
+from screen.report.explained_cells import map_islands
 from screen.report.listed_cells import gallery_islands
 from screen.report.section import Facts, Section
 
@@ -27,6 +28,7 @@ def section(facts: Facts) -> Section:
     islands = {"compounds": table_island(tables)}
     islands |= page_islands(tables, facts.extras)
     islands |= gallery_islands(facts.extras.galleries)
+    islands |= map_islands(tables, facts.extras.explained)
     return Section("compounds", "All compounds", "All compounds", context, islands)
 
 

@@ -171,7 +171,7 @@
     const spread = make("figure");
     spread.append(seno.histogram(compound), make("figcaption", page.cells ? "Cells at the best dose; controls of the same plates." : "Scores of wells, controls of the same plates; the run holds no scores of single cells.", "fine"));
     const cells = part("Cells", make("p", "Opening the pictures …", "fine"));
-    seno.gallery(compound).then((found) => cells.lastElementChild.replaceWith(found));
+    Promise.all([seno.gallery(compound), seno.maps(compound)]).then((found) => cells.lastElementChild.replaceWith(...found));
     const why = part("Why it was called", make("p", whole(value("why")) || "No reason was stored."), page.removed && make("p", "Quality control: " + page.removed));
     const change = part("What would overturn it", list(page.overturn || []));
     const top = make("div", undefined, "compound-top"), middle = make("div", undefined, "compound-two"), reasons = make("div", undefined, "compound-two"), likes = make("div", undefined, "compound-two");

@@ -52,7 +52,40 @@
     });
     const foot = make("div", undefined, "gallery-foot");
     foot.append(bar(cells.um), make("p", "Plate " + cells.plate + "; all rows on one intensity scale: " + cells.scale + ".", "fine"));
-    part.append(foot, make("p", "No explanation maps lie in this run. senoscreen explain model=… campaign=… run=… draws where in these cells the model sees the state.", "fine"));
+    part.append(foot);
+    return part;
+  };
+
+  // Single cells with the map of where the model sees the state, switched by a button.
+  const image = (cell, kind) => {
+    const node = make("img");
+    node.src = "data:image/png;base64," + cell[kind];
+    node.alt = (kind === "map" ? "Map of a cell of " : "Cell of ") + cell.name + ", output " + cell.answer;
+    return node;
+  };
+  seno.maps = async (compound) => {
+    const index = await data("maps");
+    if (!index || !index[compound.key]) {
+      return make("p", "No explanation map of this compound. To draw where in its cells the model sees the state: senoscreen explain model=… campaign=… run=… compounds=[" + compound.value("compound") + "], then senoscreen report run=… explanation=FOLDER.", "fine");
+    }
+    const found = await data(index[compound.key]);
+    const part = make("div", undefined, "explained"), button = make("button", "Show where the model looks");
+    button.type = "button";
+    button.setAttribute("aria-pressed", "false");
+    const rows = make("div", undefined, "strips");
+    const draw = (kind) => rows.replaceChildren(...["compound", "control"].map((of) => {
+      const own = found.cells.filter((c) => c.of === of), figure = make("figure"), line = make("div", undefined, "cell-row");
+      line.append(...own.map((c) => image(c, kind)));
+      figure.append(make("figcaption", own.length ? own[0].name : "no cells"), line);
+      return figure;
+    }));
+    button.addEventListener("click", () => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(on));
+      draw(on ? "map" : "crop");
+    });
+    draw("crop");
+    part.append(button, make("p", "Explained: " + found.output + ". Red speaks for it, blue against. " + found.method, "fine"), rows);
     return part;
   };
 })();
