@@ -1,5 +1,6 @@
 """Explaining: matched wells, honest intervals, exact pixels, and checks that can fail."""
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -51,6 +52,7 @@ from screen.models import (
     network_weights,
     save_model,
 )
+from screen.report.explained_cells import explained_cells
 from screen.scoring import JaxScorer
 from tests.catalogue import run_verb, told
 from tests.tiny_screen import CHANNELS, make_screen
@@ -415,7 +417,9 @@ def test_the_verb_writes_table_and_page_the_same_bytes_each_time(
 ) -> None:
     words = ("compounds=[C3]", "sanity=[]")
     ends = [explain(place, tmp_path / name, *words) for name in ("a", "b")]
-    files = ("explanation.parquet", "explanation.csv", "explanation.html")
+    files = [f"explanation{end}" for end in (".parquet", ".csv", ".html")]
+    files.append("explanation_cells.parquet")
+    cells = explained_cells(str(tmp_path / "a"))
     table = pl.read_parquet(tmp_path / "a" / "explanation.parquet")
     shares = table.filter(kind="part_share").group_by("compound").agg(pl.sum("value"))
     page = (tmp_path / "a" / "explanation.html").read_text()
@@ -430,6 +434,10 @@ def test_the_verb_writes_table_and_page_the_same_bytes_each_time(
         table["value"] - table["control"], table["difference"], atol=1e-9
     )
     assert (tmp_path / "a" / "manifest.json").is_file()
+    assert cells is not None
+    assert set(cells["of"]) == {"compound", "control"}
+    sizes = {Image.open(io.BytesIO(p)).size for k in ("crop", "map") for p in cells[k]}
+    assert len(sizes) == 1  # a cell's map lies on its crop
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "")
 

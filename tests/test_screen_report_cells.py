@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from plates.problems import FieldError, Problem
+from screen.errors import Refusal
 from screen.report import cell_pictures
 from screen.report.cell_histograms import N_BINS, cell_histograms
+from screen.report.explained_cells import FILE, explained_cells, map_islands
 from screen.report.gallery import Galleries, Gallery, PlatePixels, typical_wells
 from screen.report.gallery_store import stored_galleries, write_galleries
 from screen.report.listed_cells import gallery_islands, wanted_wells
@@ -198,3 +200,33 @@ def test_scores_beyond_a_probability_widen_the_range() -> None:
     assert found is not None
     assert (found.low, found.high) == (-2.0, 4.0)
     assert found.of([("P", "A01")]).sum() == 3
+
+
+def cells_of(compound: str) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"compound": compound, "of": of, "name": name, "method": "m", "output": "o",
+             "crop": b"crop", "map": b"map", "answer": "+1.00"}
+            for of, name in (("compound", compound), ("control", "stressed vehicle"))
+        ]
+    )  # fmt: skip
+
+
+def test_maps_go_to_the_compounds_of_the_run(tables: RunTables) -> None:
+    cells = pl.concat([cells_of("C0002"), cells_of("no such compound")])
+    islands = map_islands(tables, cells)
+    assert islands["maps"] == {"2": "maps-0"}
+    assert [c["of"] for c in islands["maps-0"]["cells"]] == ["compound", "control"]
+    assert islands["maps-0"]["cells"][0]["crop"] == "Y3JvcA=="
+    assert map_islands(tables, None) == {}
+    assert map_islands(tables, cells.tail(2)) == {}
+
+
+def test_an_explanation_is_read_where_one_is_named(tmp_path: Path) -> None:
+    assert explained_cells("") is None
+    with pytest.raises(Refusal, match="explanation_cells"):
+        explained_cells(str(tmp_path))
+    cells_of("C0001").write_parquet(tmp_path / FILE)
+    found = explained_cells(str(tmp_path))
+    assert found is not None
+    assert found.height == 2
