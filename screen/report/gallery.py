@@ -12,18 +12,18 @@ import polars as pl
 from plates.problems import FieldError
 from screen.groups import AnchorSettings, AnchorsSettings
 from screen.report import wording
-from screen.report.cell_pictures import Crops as Crops
-from screen.report.cell_pictures import Pixels as Pixels
 from screen.report.cell_pictures import (
-    channel_colours,
+    Crops,
+    Pixels,
     colour_name,
     compose,
-    cut,
     extreme_cells,
-    intensity_scale,
     montage,
-    pick_cells,
 )
+from screen.report.cell_pictures import channel_colours as channel_colours
+from screen.report.cell_pictures import cut as cut
+from screen.report.cell_pictures import intensity_scale as intensity_scale
+from screen.report.cell_pictures import pick_cells as pick_cells
 from screen.report.tables import SCORED
 from screen.statistics.normalize import anchor_wells
 
