@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -53,9 +54,22 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tables = example_tables(2, 96)
     cells = {p: s.cells for p, s in example_cutter(tables).sources.items()}
     extras = Extras(
-        galleries=example_galleries(tables, 8), histograms=cell_histograms(cells)
+        galleries=example_galleries(tables, 8),
+        histograms=cell_histograms(cells),
+        explained=explained("C0001"),
     )
     return written(tables, extras, tmp_path_factory, PlateFormat.of(96))
+
+
+def explained(compound: str) -> pl.DataFrame:
+    """A cell of a compound and one of its control, red crops with blue maps."""
+    pictures = {"crop": io.BytesIO(), "map": io.BytesIO()}
+    Image.new("RGB", (8, 8), "red").save(pictures["crop"], "PNG")
+    Image.new("RGB", (8, 8), "blue").save(pictures["map"], "PNG")
+    shown = {k: v.getvalue() for k, v in pictures.items()}
+    words = {"compound": compound, "method": "m", "output": "o", "answer": "+1.00"}
+    sides = (("compound", compound), ("control", "vehicle"))
+    return pl.DataFrame([{"of": of, "name": n} | words | shown for of, n in sides])
 
 
 def written(
@@ -276,6 +290,23 @@ def test_a_card_opens_its_page_with_cells(browser: Browser, small: Path) -> None
     assert wide == [6 * 84 + 5 * 3] * 6
     assert browser.complaints() == []
     assert browser.requests() == [small.resolve().as_uri()]
+
+
+def test_a_button_turns_cells_into_maps(browser: Browser, small: Path) -> None:
+    opened(browser, small, "#compound=1")
+    assert page_open(browser) == "example-1"
+    wait = "return (async () => { while (!document.querySelector('.explained img')) await new Promise(r => setTimeout(r, 20)); })()"
+    browser.js(wait)
+    seen = "return [...document.querySelectorAll('.explained img')].map(i => i.src)"
+    crops = browser.js(seen)
+    press(browser, ".explained button")
+    maps = browser.js(seen)
+    assert len(crops) == len(maps) == 2
+    assert not set(crops) & set(maps)
+    pressed = "return document.querySelector('.explained button').ariaPressed"
+    assert browser.js(pressed) == "true"
+    press(browser, ".explained button")
+    assert browser.js(seen) == crops
 
 
 def test_an_open_page_is_printed_alone(browser: Browser, small: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,9 @@ class RunTables:
     call: dict[str, Any]
     manifest: dict[str, Any]
     fields: pl.DataFrame
-    curves: pl.DataFrame
-    doses: pl.DataFrame
-    picks: pl.DataFrame
+    curves: pl.DataFrame = field(default_factory=lambda: _with(None, CURVES))
+    doses: pl.DataFrame = field(default_factory=lambda: _with(None, DOSES))
+    picks: pl.DataFrame = field(default_factory=lambda: _with(None, PICKS))
 
     @classmethod
     def complete(

@@ -9,7 +9,7 @@
   panel.hidden = true;
   document.body.append(panel);
 
-  let open = null, back = null;
+  let open = null, back = null, turns = [];
   const address = (key) => "#compound=" + encodeURIComponent(key);
   const order = async (key) => {
     const shown = seno.compoundOrder ? seno.compoundOrder() : [];
@@ -47,6 +47,7 @@
     const keys = compound ? await order(key) : [];
     if (open !== key) return;
     const at = keys.indexOf(key);
+    turns = keys;
     const bar = make("div", undefined, "compound-bar"), shut = make("button", "Close");
     shut.type = "button";
     shut.addEventListener("click", close);
@@ -75,9 +76,11 @@
   document.addEventListener("keydown", (event) => {
     if (open === null || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.key === "Escape") close();
-    const name = { ArrowLeft: "Previous", ArrowRight: "Next" }[event.key];
-    const typing = /^(input|select|textarea)$/i.test(event.target.tagName);
-    if (name && !typing) panel.querySelector("[data-step=" + name + "][href]")?.click();
+    const sign = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!sign || /^(input|select|textarea)$/i.test(event.target.tagName)) return;
+    // From the address, which is ahead of what is drawn while a key is held down.
+    const now = turns.findIndex((k) => address(k) === location.hash);
+    if (now >= 0 && turns[now + sign] !== undefined) location.hash = address(turns[now + sign]);
   });
   seno.take("compound", show);
 })();
