@@ -180,7 +180,7 @@ def test_run_is_score_and_call_and_report() -> None:
     assert isinstance(chosen, RunVerb)
     assert isinstance(chosen, ScoreVerb)
     assert chosen.decision.fdr == 0.05
-    assert chosen.top == 40
+    assert chosen.top == 12
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ Pixels = NDArray[np.generic]
 Crops = NDArray[np.float32]  # n c y x
 
 TILE, GAP = 84, 3
+_BARS_UM = (1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0)
 _QUALITY = 78
 _NUCLEUS = ("nucle", "dna", "dapi", "hoechst")
 _GREY = ("body", "cyto", "actin", "bright", "phase", "trans", "dic")
@@ -123,3 +124,8 @@ def montage(crops: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=_QUALITY, method=4)
     return buffer.getvalue()
+
+
+def bar_um(crop_um: float) -> float:
+    """The length of a scale bar: round, and at most half of a picture where one can be."""
+    return next((v for v in _BARS_UM if v <= crop_um / 2), 1.0)

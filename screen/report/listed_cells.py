@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from screen.report import wording
+from screen.report.cell_pictures import bar_um
 from screen.report.compound_pages import CompoundFacts
 from screen.report.compound_rows import MOST_TABLE_ROWS, keys_of
 from screen.report.gallery import Gallery, PlateStrips, Strip, typical_wells
@@ -64,6 +65,7 @@ def _shared(plate: PlateStrips) -> dict[str, Any]:
         "plate": wording.shown(plate.plate),
         "scale": plate.scale,
         "um": round(plate.crop_um, 3),
+        "bar": bar_um(plate.crop_um),
         "controls": [_strip(s) for s in plate.controls],
     }
 

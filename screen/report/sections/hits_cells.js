@@ -17,9 +17,7 @@
     return image;
   };
 
-  const lengths = [1000, 500, 200, 100, 50, 20, 10, 5, 2, 1];
-  const bar = (um) => {
-    const length = lengths.find((v) => v <= um / 2) || 1;
+  const bar = (um, length) => {
     const width = 84 * length / um;
     const svg = seno.makeSvg("svg", { viewBox: "0 0 168 14", width: 168, height: 14, role: "img",
       "aria-label": "Scale bar " + length + " µm; each picture is " + um.toFixed(1) + " µm wide" });
@@ -51,7 +49,7 @@
       part.append(rows);
     });
     const foot = make("div", undefined, "gallery-foot");
-    foot.append(bar(cells.um), make("p", "Plate " + cells.plate + "; all rows on one intensity scale: " + cells.scale + ".", "fine"));
+    foot.append(bar(cells.um, cells.bar), make("p", "Plate " + cells.plate + "; all rows on one intensity scale: " + cells.scale + ".", "fine"));
     part.append(foot);
     return part;
   };
