@@ -12,13 +12,14 @@ from tests.report_example import example_tables, kind_of
 
 DOSES = (0.1, 1.0, 10.0)
 _CORES = ("c1ccccc1", "c1ccncc1", "c1ccc2ccccc2c1", "C1CCNCC1", "c1cnc2ccccc2c1")
+_HEADS = ("C", "CC", "CO", "CN(C)", "OC(=O)", "NC(=O)", "NS(=O)(=O)", "FC(F)(F)", "Cl")
 _ARMS = ("C", "CC", "OC", "N(C)C", "C(=O)O", "C(=O)N", "S(=O)(=O)N", "C(F)(F)F", "Cl")
 
 
 def smiles_of(index: int) -> str:
     """A structure of its own for every number below a few thousand."""
     core = _CORES[index % 5]
-    first, second = _ARMS[index // 5 % 9], _ARMS[index // 45 % 9]
+    first, second = _HEADS[index // 5 % 9], _ARMS[index // 45 % 9]
     tail = "C" * (index // 405 + 1)
     return f"{first}c3cc({tail}{core})cc({second})c3"
 

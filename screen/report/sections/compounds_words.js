@@ -60,7 +60,7 @@
   const chemistry = (compound) => {
     const { value, page } = compound, node = make("div", undefined, "chemistry");
     node.append(page.ink ? seno.drawInk(page.ink, "Structure of " + value("shown_name"))
-      : make("p", value("code") ? "No structure drawn: " + value("code") : "No structure given.", "empty"));
+      : make("p", value("code") ? "No structure drawn: " + value("code") : value("smiles") ? "No structure drawn." : "No structure given.", "empty"));
     const plain = (v) => (v || "").split(";").filter(Boolean).join(", ");
     const by = value("matched_by");
     node.append(facts([
