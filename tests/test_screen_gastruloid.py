@@ -96,9 +96,7 @@ def test_the_report_names_the_empty_wells(finished: Finished) -> None:
     assert "NO_CELLS" in finished.page
 
 
-@pytest.mark.parametrize(
-    ("width_um", "bar"), [(1228.8, 500), (41.6, 20), (3.0, 1)]
-)
+@pytest.mark.parametrize(("width_um", "bar"), [(1228.8, 500), (41.6, 20), (3.0, 1)])
 def test_the_scale_bar_is_round_and_at_most_half_a_picture(
     width_um: float, bar: float
 ) -> None:
