@@ -247,9 +247,13 @@ def test_an_address_opens_its_compound_and_a_wrong_one_says_so(
     browser.js("location.hash = 'compound=99999'")
     browser.js("return new Promise(r => setTimeout(r, 150))")
     assert page_open(browser) == "No compound 99999"
+    browser.js("document.documentElement.style.scrollBehavior = 'auto'")
     browser.js("location.hash = 'hits'")
     browser.js("return new Promise(r => setTimeout(r, 150))")
     assert browser.js(OPEN) is False
+    # The section that the address names lies at the top, under the bar.
+    place = "return document.getElementById('hits').getBoundingClientRect().top"
+    assert 0 <= browser.js(place) < 120
 
 
 def test_a_page_shows_the_numbers_of_its_wells(
@@ -290,6 +294,18 @@ def test_a_card_opens_its_page_with_cells(browser: Browser, small: Path) -> None
     assert wide == [6 * 84 + 5 * 3] * 6
     assert browser.complaints() == []
     assert browser.requests() == [small.resolve().as_uri()]
+
+
+def test_a_well_of_a_page_leads_to_the_plate_maps(
+    browser: Browser, small: Path
+) -> None:
+    opened(browser, small, "#compound=1")
+    assert page_open(browser) == "example-1"
+    press(browser, ".well-table a")
+    browser.js("return new Promise(r => setTimeout(r, 200))")
+    assert browser.js(OPEN) is False
+    assert browser.js("return location.hash").startswith("#well=P01")
+    assert browser.js("return document.getElementById('main').offsetHeight > 0")
 
 
 def test_a_button_turns_cells_into_maps(browser: Browser, small: Path) -> None:

@@ -19,18 +19,19 @@
   // The rest of the page is taken away while a compound is open: nothing else can be
   // reached by keys, and it alone is printed.
   const hide = () => {
-    if (open === null) return;
+    if (open === null) return false;
     open = null;
     panel.hidden = true;
     document.documentElement.classList.remove("on-compound");
+    return true;
+  };
+  const close = () => {
+    history.replaceState(null, "", location.pathname + location.search + "#compounds");
+    if (!hide()) return;
     scrollTo({ top: back.top, behavior: "instant" });
     const row = document.querySelector('#table tr[data-row="' + back.row + '"]');
     const from = back.from?.isConnected && back.from !== document.body ? back.from : row;
     from?.focus({ preventScroll: true });
-  };
-  const close = () => {
-    history.replaceState(null, "", location.pathname + location.search + "#compounds");
-    hide();
   };
 
   const step = (name, key, sign) => {
@@ -67,7 +68,9 @@
 
   // Before any other section follows an address, the page that covers it goes away.
   addEventListener("hashchange", () => {
-    if (!location.hash.startsWith("#compound=")) hide();
+    if (location.hash.startsWith("#compound=") || !hide()) return;
+    // The browser looked for its place while the rest of the page was away.
+    document.getElementById(location.hash.slice(1))?.scrollIntoView();
   }, true);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href^='#']");
