@@ -37,7 +37,7 @@ from screen.orthogonal import orthogonal_words, with_orthogonal
 from screen.orthogonal_settings import orthogonal_of
 from screen.paths import existing_run_dir, run_dir, table_name
 from screen.picks import pick_list
-from screen.preflight import check_writable
+from screen.preflight import check_apart, check_writable
 from screen.provenance import record_outputs, scored_campaign
 from screen.readouts import imported
 from screen.settings import CallSettings, CallVerb
@@ -162,6 +162,8 @@ def run(settings: CallSettings) -> Outcome:
         return _run_table(settings)
     folder = existing_run_dir(settings.runs, settings.run, settings.campaign)
     campaign = Campaign.open(scored_campaign(folder, settings.campaign))
+    if settings.out:
+        check_apart(Path(settings.out), campaign.root)
     ids = [entry.plate for entry in campaign.plates]
     library = campaign.library.frame if campaign.library is not None else None
     rules, merge = rules_of(settings), settings.merge

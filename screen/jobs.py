@@ -14,7 +14,14 @@ from typing import Any
 
 from screen.command_line import Command, Job
 from screen.compose import compose_config, overrides_of, settings_from
-from screen.errors import Outcome, Terminated, as_refusal, printable, rendered
+from screen.errors import (
+    Outcome,
+    Refusal,
+    Terminated,
+    as_refusal,
+    printable,
+    rendered,
+)
 from screen.paths import explanation_dir, model_dir, run_dir, table_name
 from screen.provenance import redacted_text, version_of, write_text
 
@@ -50,6 +57,8 @@ def run_job(command: Command, number: int, job: Job) -> Outcome:
             code, f"stopped; run the same command again to go on: {again(command)}"
         )
     except Exception as error:  # the outermost door: nothing may leave as a traceback
+        if _is_no_place(error):
+            settings = None
         return _failed(error)
     finally:
         if settings is not None:
@@ -77,6 +86,13 @@ def closing(command: Command, outcomes: Sequence[Outcome]) -> Outcome | None:
         return stability.summing_up(folders) if len(folders) > 1 else None
     except Exception as error:  # the sweep's own outcome stands
         return _failed(error)
+
+
+def _is_no_place(error: Exception) -> bool:
+    """Whether the results must not be where they were asked to be, settings included."""
+    refusal = as_refusal(error)
+    codes = {p.code for p in refusal.problems} if refusal is not None else set()
+    return "OUTPUT_IN_INPUT" in codes
 
 
 def _failed(error: Exception) -> Outcome:
@@ -154,5 +170,7 @@ def _keep_settings(command: Command, job: Job, settings: Any) -> None:
         write_text(
             kept / f"{command.verb}-overrides.yaml", redacted_text(words), mode=0o600
         )
+    except Refusal:
+        return  # a run that has no name was refused already, and has no folder
     except (OSError, KeyboardInterrupt) as error:
         print(f"settings not kept: {error}", file=sys.stderr)

@@ -139,6 +139,16 @@ def check_writable(folder: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
+def check_apart(out: Path, source: Path) -> None:
+    """Raise Refusal (OUTPUT_IN_INPUT) where the results would lie in what they are made
+    from, or that would lie in them."""
+    here, there = out.resolve(), source.resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        found = f"it and {source} lie inside one another"
+        why = "what was read is never written to, and results hold results alone"
+        raise refusal("OUTPUT_IN_INPUT", out, found, why, "choose another out=")
+
+
 def check_names(folder: Path, plates: Sequence[str]) -> None:
     """Raise Refusal (PATH_COLLISION) where two plate ids would share files because the
     disk takes upper and lower case for one."""

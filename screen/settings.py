@@ -26,6 +26,7 @@ from screen.ingest_settings import IngestVerb as IngestVerb
 from screen.orthogonal_settings import HELP as ORTHOGONAL_HELP
 from screen.orthogonal_settings import orthogonal_of
 from screen.readout_settings import ReadoutKeys as ReadoutKeys
+from screen.report_settings import ReportVerb as ReportVerb
 from screen.train_settings import TrainVerb as TrainVerb
 from screen.train_settings import TuneVerb as TuneVerb
 from screen.view_settings import ViewVerb as ViewVerb
@@ -208,25 +209,6 @@ class CallVerb(ReadoutKeys, CallSettings):
         """Raise ValueError when the settings do not fit together."""
         CallSettings.check(self)
         self.check_readout(self.campaign)
-
-
-@dataclass
-class ReportVerb:
-    """Write one HTML file with plates, quality, ranked hits, structures and cells."""
-
-    run: str = key(REQUIRED, "name of the run")
-    runs: str = key("runs", "folder that holds all runs", "path")
-    out: str = key("", "folder of the tables and report; empty = the run's own", "path")
-    top: int = key(12, "hits shown as cards", "compounds", low=1, high=1000)
-    gallery_top: int = key(
-        200, "compounds with cell pictures, and all hits", "compounds", low=0, high=5000
-    )
-    explanation: str = key(
-        "", "folder of the verb explain, whose maps are shown; empty = none", "path"
-    )
-    cells_per_compound: int = key(
-        6, "cell pictures of a compound", "cells", low=0, high=100
-    )
 
 
 @dataclass

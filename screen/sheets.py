@@ -14,7 +14,7 @@ def write_csv(table: pl.DataFrame, path: Path) -> None:
     """Write a table as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     without_formulas(table).write_csv(temporary)
-    _publish(temporary, path)
+    publish(temporary, path)
 
 
 def without_formulas(table: pl.DataFrame) -> pl.DataFrame:
@@ -29,7 +29,8 @@ def without_formulas(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _publish(temporary: Path, path: Path) -> None:
+def publish(temporary: Path, path: Path) -> None:
+    """Put a finished file in its place, on the disk itself before it has the name."""
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -22,6 +22,8 @@ _OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
+    # Tests follow more addresses within a page than a person in the same time.
+    "--disable-ipc-flooding-protection",
     "--force-device-scale-factor=1",
 )
 

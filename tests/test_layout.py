@@ -33,6 +33,7 @@ ALLOWED = {
         "dask", "distributed", "hydra", "omegaconf", "scipy", "polars", "pyarrow",
         "xarray", "zarr", "safetensors", "rich", "jinja2", "markupsafe", "psutil",
         "PIL", "sklearn", "skimage", "yaml", "optuna", "h5py", "threadpoolctl",
+        "xlsxwriter",
     }
     | STANDARD,
 }  # fmt: skip

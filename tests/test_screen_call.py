@@ -284,7 +284,7 @@ def verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CallV
     """Settings of a scored run whose campaign and ledger are a virtual score table."""
     scores, plate_map, _ = drawn(0)
     campaign = SimpleNamespace(
-        root=tmp_path,
+        root=tmp_path / "campaign",
         format=PlateFormat.of(384),
         plates=[SimpleNamespace(plate=p) for p in ("P01", "P02")],
         map=SimpleNamespace(frame=plate_map),
@@ -293,6 +293,7 @@ def verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., CallV
     monkeypatch.setattr("screen.call.Campaign.open", lambda root: campaign)
     found = CalledRecords(scores, scores, field_tables([], []), [])
     monkeypatch.setattr(call, "called_records", lambda *given: found)
+    (tmp_path / "campaign").mkdir()
     (tmp_path / "runs" / "night").mkdir(parents=True)
     return lambda **keys: CallVerb(run="night", runs=str(tmp_path / "runs"), **keys)
 

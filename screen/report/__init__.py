@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -11,28 +12,37 @@ from plates.campaign import Campaign
 from plates.problems import InputError
 from plates.store import open_plate
 from plates.structure_ink import Sketch
-from plates.structure_pool import sketches
+from plates.structure_pool import drawer, sketches
+from plates.structure_records import structure_pool
 from plates.wells import PlateFormat, Well
-from screen.codes import CODES
+from screen.codes import CODES, ExitCode
 from screen.errors import Outcome
 from screen.paths import existing_run_dir
+from screen.preflight import check_apart
+from screen.progress import bar
 from screen.provenance import record_outputs, write_text
 from screen.report.cell_sources import cutter, histograms, profiles
+from screen.report.chemistry import Chemistry, find_chemistry
 from screen.report.compound_pages import drawable
 from screen.report.compound_rows import MOST_TABLE_ROWS
 from screen.report.explained_cells import explained_cells
+from screen.report.files import BESIDE, PickRules, write_beside
+from screen.report.files.stored import read_stored
 from screen.report.gallery import Gallery
 from screen.report.gallery_store import stored_galleries, write_galleries
 from screen.report.listed_cells import wanted_wells
+from screen.report.methods_text import methods_text
 from screen.report.page import Extras, render
-from screen.report.tables import RunTables, read_tables
+from screen.report.tables import SCORED, RunTables, read_tables
 from screen.settings import ReportVerb
 
 FILE = "report.html"
+_STRUCTURE_SIZE = (220, 160)
+_STEPS = 3 + len(BESIDE)
 
 
 def run(settings: ReportVerb) -> Outcome:
-    """Write ``report.html`` beside the tables of a called run.
+    """Write ``report.html`` and the files of BESIDE beside the tables of a called run.
 
     A campaign that has moved away costs the cell pictures, not the report. Raises
     Refusal when the run or its tables are missing or damaged.
@@ -40,7 +50,47 @@ def run(settings: ReportVerb) -> Outcome:
     named = str(getattr(settings, "campaign", ""))
     folder = existing_run_dir(settings.runs, settings.run, named)
     out = Path(settings.out) if settings.out else folder
-    tables = read_tables(out, folder)
+    with bar("report", _STEPS, "parts") as advance:
+        tables, stored = read_tables(out, folder), read_stored(out)
+        if settings.out and (campaign := _campaign_path(tables)):
+            check_apart(out, Path(campaign))
+        advance(1, "structures")
+        with structure_pool() as pool:
+            chemistry = find_chemistry(tables.compounds, pool, _level(tables))
+        advance(1, "page")
+        page = _page(settings, tables, folder, out, chemistry)
+        advance(1, "files beside it")
+        methods = methods_text(tables, chemistry)
+        beside = write_beside(
+            stored, out, folder.name, methods, _pick_rules(settings), advance
+        )
+    record_outputs(out, "report", settings)
+    size = page.stat().st_size / 1e6
+    code, said = _worth(tables)
+    lines = [f"report: {page} ({size:.1f} MB)", *said]
+    lines += ["beside it:", *(f"  {b.line()}" for b in beside)]
+    paths = (page, *(b.path for b in beside if b.path.is_file()))
+    return Outcome(code, "\n".join(lines), paths)
+
+
+def _worth(tables: RunTables) -> tuple[ExitCode, list[str]]:
+    """How the verb ends: a page of nothing is made, says so, and is no success."""
+    if tables.hits.is_empty():
+        return ExitCode.REFUSED, ["the run holds no plate"]
+    status = tables.hits["status"]
+    if status.is_in(SCORED).any() or not (status == "QUARANTINED").any():
+        return ExitCode.COMPLETE, []
+    return ExitCode.QUARANTINE, ["no well could be scored; the page says why"]
+
+
+def _page(
+    settings: ReportVerb,
+    tables: RunTables,
+    folder: Path,
+    out: Path,
+    chemistry: Chemistry | None,
+) -> Path:
+    """The page, written whole."""
     campaign, missing = _campaign(tables)
     drawn = _structures(tables)
     extras = Extras(
@@ -53,13 +103,28 @@ def run(settings: ReportVerb) -> Outcome:
         profiles=profiles(tables, folder),
         histograms=histograms(tables, folder),
         explained=explained_cells(settings.explanation),
+        chemistry=chemistry,
     )
     plate_format = campaign.format if campaign else smallest_format(tables.hits)
-    page = out / FILE
-    write_text(page, render(folder.name, tables, plate_format, extras))
-    record_outputs(out, "report", settings)
-    size = page.stat().st_size / 1e6
-    return Outcome(0, f"report: {page} ({size:.1f} MB)", (page,))
+    with drawer(*_STRUCTURE_SIZE) as svg:
+        text = render(folder.name, tables, plate_format, replace(extras, svg=svg))
+    write_text(out / FILE, text)
+    return out / FILE
+
+
+def _pick_rules(settings: ReportVerb) -> PickRules:
+    return PickRules(
+        settings.pick_volume_nl,
+        settings.pick_wells,
+        settings.pick_replicates,
+        settings.pick_layout,
+    )
+
+
+def _level(tables: RunTables) -> float:
+    """The coverage of the intervals that the call gave."""
+    found = tables.call.get("settings", {}).get("level", 0.95)
+    return float(found) if isinstance(found, int | float) else 0.95
 
 
 def smallest_format(hits: pl.DataFrame) -> PlateFormat:
@@ -69,14 +134,19 @@ def smallest_format(hits: pl.DataFrame) -> PlateFormat:
     return next(f for f in sizes if all(f.contains(w) for w in wells))
 
 
-def _campaign(tables: RunTables) -> tuple[Campaign | None, tuple[str, ...]]:
-    """The campaign that was scored, or why there is none."""
+def _campaign_path(tables: RunTables) -> str:
+    """Where the campaign lay that was called or scored; '' where none is named."""
     verbs = tables.manifest.get("verbs", {})
     named = (
         verbs.get(verb, {}).get("inputs", {}).get("campaign", {}).get("path", "")
         for verb in ("call", "score")
     )
-    path = next(filter(None, named), "")
+    return str(next(filter(None, named), ""))
+
+
+def _campaign(tables: RunTables) -> tuple[Campaign | None, tuple[str, ...]]:
+    """The campaign that was scored, or why there is none."""
+    path = _campaign_path(tables)
     if not path:
         return None, ("The run names no campaign: no cell pictures.",)
     try:

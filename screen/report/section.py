@@ -10,6 +10,7 @@ import polars as pl
 
 from plates.wells import PlateFormat
 from screen.report.cell_histograms import CellHistograms
+from screen.report.chemistry import Chemistry
 from screen.report.gallery import Gallery
 from screen.report.tables import RunTables
 
@@ -23,7 +24,8 @@ class Extras:
     ``fingerprints`` those of SMILES (Morgan, 256 bytes); ``profiles`` has plate, well and
     the list ``profile``, the mean features of a well's cells; ``histograms`` see
     screen.report.cell_histograms; ``explained`` are single cells of the verb explain;
-    ``top`` hits are cards.
+    ``top`` hits are cards; ``chemistry`` is what the structures say of the screen, and
+    ``svg`` draws a SMILES for it, '' where there is no drawing.
     """
 
     draw: Callable[[str], Any] | None = None
@@ -35,6 +37,8 @@ class Extras:
     profiles: pl.DataFrame | None = None
     histograms: CellHistograms | None = None
     explained: pl.DataFrame | None = None
+    chemistry: Chemistry | None = None
+    svg: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from screen.report.section import Facts, Section
 from screen.report.sections import (
     audits,
+    chemistry,
     compounds,
     hits,
     images,
@@ -21,6 +22,7 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     plates.section,
     hits.section,
     compounds.section,
+    chemistry.section,
     audits.section,
     images.section,
     wells.section,

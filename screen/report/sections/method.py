@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from screen.report import wording
 from screen.report.methods import definitions, notes
+from screen.report.methods_text import methods_text
 from screen.report.section import Facts, Section
 from screen.report.tables import RunTables
 
@@ -18,6 +19,7 @@ def section(facts: Facts) -> Section:
         "definitions": definitions(tables),
         "notes": [*notes(tables), *doubts],
         "settings": _settings(tables),
+        "text": methods_text(tables, facts.extras.chemistry),
     }
     return Section("method", "Method", "Method", context)
 
