@@ -16,13 +16,14 @@ import pytest
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from plates.structure_pool import drawer
+from plates.structure_pool import drawer, sketches
 from plates.structure_records import structure_pool
 from plates.wells import PlateFormat
 from screen.report.chemistry import find_chemistry
 from screen.report.files import PickRules, write_beside
 from screen.report.files.stored import read_stored
-from screen.report.gallery import Galleries, PlatePixels
+from screen.report.gallery import Galleries, Gallery, PlatePixels
+from screen.report.listed_cells import wanted_wells
 from screen.report.methods_text import methods_text
 from screen.report.page import Extras, render
 from screen.report.tables import RunTables
@@ -180,7 +181,7 @@ def hostile(texts: tuple[str, ...]) -> RunTables:
     )
 
 
-def galleries(tables: RunTables) -> Galleries:
+def galleries(tables: RunTables) -> dict[str, Gallery]:
     """Small grey pictures on every plate; each plate's channels are the next two texts."""
 
     def source(at: int) -> PlatePixels:
@@ -203,7 +204,8 @@ def galleries(tables: RunTables) -> Galleries:
         return PlatePixels(channels, 0.65, read, cells)
 
     sources = {plate: source(at) for at, plate in enumerate(PAYLOADS)}
-    return Galleries(tables.hits, sources, 2)
+    cut = Galleries(tables.hits, sources, 2)
+    return cut.all_of(wanted_wells(tables, len(PAYLOADS)))
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +216,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         chemistry = find_chemistry(tables.compounds, pool)
     path = tmp_path_factory.mktemp("hostile") / "report.html"
     told = {"remarks": PAYLOADS, "doubts": PAYLOADS, "top": len(PAYLOADS)}
-    with drawer(220, 160) as draw:
-        extras = Extras(draw, galleries(tables), chemistry=chemistry, **told)  # type: ignore[arg-type]
+    inks = sketches(tables.compounds["smiles"])
+    drawn = {smiles: found.ink for smiles, found in inks.items()}
+    with drawer(220, 160) as svg:
+        extras = Extras(
+            draw=drawn.get,
+            galleries=galleries(tables),
+            chemistry=chemistry,
+            svg=svg,
+            **told,  # type: ignore[arg-type]
+        )
         path.write_text(render(PAYLOADS[2], tables, PlateFormat.of(6), extras), "utf-8")
     return path
 
