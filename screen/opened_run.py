@@ -88,7 +88,8 @@ class OpenedRun:
             raise _missing(path, "call")
         listed = self.manifest["outputs"]
         check_shown(self.folder, [n for n in listed if n.startswith("hits.zarr/")])
-        return xr.open_zarr(path, consolidated=False, chunks=None)
+        found: xr.Dataset = xr.open_zarr(path, consolidated=False, chunks=None)
+        return found
 
     @property
     def wells(self) -> pl.DataFrame:

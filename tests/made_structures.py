@@ -57,7 +57,7 @@ def structures(n: int, seed: int = 0) -> list[str]:
     for text in drawn:
         if len(found) == n:
             break
-        found[Chem.CanonSmiles(text)] = None
+        found[Chem.CanonSmiles(text)] = None  # type: ignore[no-untyped-call]
     if len(found) < n:
         raise ValueError(
             f"only {len(found)} structures can be made, {n} were asked for"

@@ -42,7 +42,8 @@ class Fault:
 def faults_now(browser: Browser) -> list[Fault]:
     """The faults of the page as it stands, each kind once for a kind of place."""
     width = int(browser.js("return innerWidth"))
-    return [Fault(*map(str, found), width) for found in browser.js(_SCRIPT)]
+    found = browser.js(_SCRIPT)
+    return [Fault(rule, where, what, width) for rule, where, what in found]
 
 
 def faults(

@@ -63,8 +63,9 @@ class MadeRun:
         return [f"run={self.folder.name}", f"runs={self.folder.parent}"]
 
 
-def make_run(root: Path, made: Made = Made()) -> MadeRun:
-    """Draw scores of a screen, call them, and write a run with its campaign in ``root``."""
+def make_run(root: Path, made: Made = Made(), model: Path | None = None) -> MadeRun:
+    """Draw scores of a screen, call them, and write a run with its campaign in ``root``;
+    its manifest names the folder of a ``model`` if one is given."""
     scores, plate_map = drawn(made)
     library = library_of(plate_map, made)
     tables = call_tables(
@@ -85,6 +86,8 @@ def make_run(root: Path, made: Made = Made()) -> MadeRun:
             table = cells_of(str(plate[0]), wells).to_arrow().cast(CELLS)
             write_parquet(table, Ledger(folder).cells(str(plate[0])))
     inputs = {"campaign": str(campaign)} if made.has_pixels else {}
+    if model is not None:
+        inputs["model"] = str(model)
     scored = settings_of("score", [f"campaign={campaign}", "model=none", "run=made"])
     record_outputs(folder, "score", scored, inputs=inputs)
     write_tables(tables, folder, FORMAT)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+from defusedxml.ElementTree import fromstring
 from scipy.optimize import brentq
 
 import screen
@@ -240,7 +240,7 @@ def test_the_usual_logistic_is_drawn() -> None:
 
 def test_an_ec50_beyond_the_doses_comes_from_the_effect_at_the_top() -> None:
     def effect(place: float) -> float:
-        return 0.8 / (1 + (10**place / 10.0) ** 1.5)
+        return 0.8 / float(1 + (10**place / 10.0) ** 1.5)
 
     place = brentq(lambda p: effect(p) - 0.2, 0, 3)
     row = curve_row(ec50_relation=">", ec50_um=10.0, top_dose_effect=0.2)

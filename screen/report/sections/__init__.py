@@ -13,6 +13,7 @@ from screen.report.sections import (
     method,
     overview,
     plates,
+    training,
     wells,
 )
 
@@ -24,5 +25,6 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     audits.section,
     images.section,
     wells.section,
+    training.section,
     method.section,
 )
