@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from screen.errors import Refusal, refusal
+from screen.errors import Refusal, printable, refusal
 from screen.ledger import Ledger, read_parquet
 from screen.provenance import FILE, read_manifest
 from screen.verify import check_shown
@@ -281,7 +281,7 @@ def _unknown(kind: str, name: str, known: Iterable[str], folder: Path) -> Refusa
     names: Sequence[str] = list(dict.fromkeys(known))
     lower = {n.lower(): n for n in reversed(names)}
     near = difflib.get_close_matches(str(name).lower(), list(lower), 5, 0.5)
-    offered = [lower[n] for n in near] or names[:5]
+    offered = [printable(n) for n in [lower[n] for n in near] or names[:5]]
     more = "" if near or len(names) <= 5 else f", ... ({len(names)})"
     return refusal(
         "NAME_UNKNOWN",
