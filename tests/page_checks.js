@@ -45,7 +45,9 @@ const nameOf = (e) => {
 const named = "input:not([type=hidden]), button, select, textarea, a[href], summary, svg[role=img], " +
   "canvas, [role=button], [role=dialog], dialog";
 for (const e of document.querySelectorAll(named)) {
-  if (e.getAttribute("aria-hidden") === "true") continue;
+  const control = e.parentElement.closest("button, a");
+  const isPartOf = control && /^(canvas|svg)$/.test(e.localName) && nameOf(control);
+  if (isPartOf || e.closest("[aria-hidden=true]") || !isShown(e)) continue;
   if (!nameOf(e)) tell("name", e, e.localName + " without a name");
 }
 let level = 0;

@@ -21,10 +21,10 @@ def islands(page: str) -> dict[str, Any]:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every text in JSON data, keys too."""
+    """Every text in JSON data that a page may show, keys too; an ``id`` is an address."""
     if isinstance(value, dict):
         yield from value
-        value = list(value.values())
+        value = [one for key, one in value.items() if key != "id"]
     if isinstance(value, list):
         for one in value:
             yield from strings(one)

@@ -32,7 +32,8 @@ FINE = (
     "<p style='background:#123;color:#fff'>light on dark</p>",
     "<svg role='img' aria-label='s' width='90' height='40'><rect width='90' height='40'"
     " fill='#123'/><text x='4' y='20' fill='#fff'>dark</text></svg>",
-    "<p style='display:none;color:#eee'>hidden</p>",
+    "<p style='display:none;color:#eee'>hidden</p><div role='dialog' hidden></div>",
+    "<button>plate P01 <canvas></canvas></button>",
 )
 
 
