@@ -105,9 +105,12 @@ def built(words: Sequence[str]) -> tuple[Path, float, float]:
 
 
 def parts(page: Path) -> dict[str, float]:
-    """Megabytes of each island, and of the rest of the page."""
-    text = page.read_text("utf-8")
-    found = {name: len(packed) / MB for name, packed in _ISLAND.findall(text)}
+    """Megabytes of each island, those of one name and many numbers together, and of the
+    rest of the page."""
+    found: dict[str, float] = {}
+    for name, packed in _ISLAND.findall(page.read_text("utf-8")):
+        kind = re.sub(r"-\d+$", "-*", name)
+        found[kind] = found.get(kind, 0.0) + len(packed) / MB
     return found | {"rest": page.stat().st_size / MB - sum(found.values())}
 
 
