@@ -14,17 +14,20 @@ import numpy as np
 import polars as pl
 import pytest
 from defusedxml.ElementTree import fromstring
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 import screen
 from screen.errors import Refusal
 from screen.figures import Figure
+from screen.figures.colours import colour_of
 from screen.figures.dose_curve import drawn_line
 from screen.figures.plate_map import plate_map, scale_of
 from screen.figures.plate_quality import z_primes
 from screen.ledger import Ledger
 from screen.opened_run import OpenedRun
-from screen.report.svg import BROWN_TEAL, Scale
+from screen.report.svg import BROWN_TEAL, VIRIDIS, Scale
 from tests.report_run import MadeRun
 
 pytestmark = pytest.mark.slow
@@ -210,6 +213,16 @@ def test_names_of_the_run_stay_text_in_figures() -> None:
     tags = {e.tag.rpartition("}")[2] for e in fromstring(drawn.svg).iter()}
     assert tags == {"svg", "title", "rect", "text"}
     assert not {"\u202e", "\x1b"} & set(drawn.svg + str(drawn))
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-5, 5))
+def test_a_value_has_a_colour_and_the_ends_are_the_anchors(
+    value: float, low: float
+) -> None:
+    scale = Scale(low, low + 2, VIRIDIS)
+    assert len(colour_of(scale, value)) == 7
+    assert colour_of(scale, low - 1) == "#440154"
+    assert colour_of(scale, low + 3) == "#fde725"
 
 
 def test_scales_are_even_about_the_vehicle() -> None:

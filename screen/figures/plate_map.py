@@ -8,6 +8,7 @@ import polars as pl
 from markupsafe import Markup
 
 from plates.wells import ROW_NAMES, PlateFormat, Well
+from screen.figures.colours import colour_of
 from screen.figures.figure import SOFT, Figure, figure, heading
 from screen.report import svg, wording
 
@@ -101,7 +102,7 @@ def _square(
         y=y + (_CELL - side) / 2,
         width=side,
         height=side,
-        fill="#e3e7eb" if value is None else scale.colour(value),
+        fill="#e3e7eb" if value is None else colour_of(scale, value),
     )
     if ring is None:
         return [square]
@@ -146,7 +147,7 @@ def _legend(scale: svg.Scale, width: float) -> list[Markup]:
             y=12,
             width=5.3,
             height=9,
-            fill=scale.colour(scale.low + span * k / (n - 1)),
+            fill=colour_of(scale, scale.low + span * k / (n - 1)),
         )
         for k in range(n)
     ]
