@@ -171,6 +171,7 @@ for (const e of texts) {
   if (e instanceof SVGElement || e.clientWidth <= 1) continue;
   const style = getComputedStyle(e);
   if (/auto|scroll/.test(style.overflowX)) continue;
+  if (style.webkitLineClamp !== "none") continue; // shortened on purpose, with a sign of it
   if (style.textOverflow === "ellipsis" && (e.title || e.getAttribute("aria-label"))) continue;
   if (e.scrollWidth > e.clientWidth + 1) {
     tell("clipped", e, e.scrollWidth + " px of words in " + e.clientWidth + ": " + words(e));
