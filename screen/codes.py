@@ -76,6 +76,7 @@ CFG_FILE_INVALID | REFUSE | USAGE | an option file is no YAML | correct the file
 CFG_INVALID | REFUSE | USAGE | the settings do not fit together | see the message
 PATH_ESCAPE | REFUSE | REFUSED | a path leaves its folder | use a path inside
 INPUT_MISSING | REFUSE | REFUSED | an input is not there | check the path
+NAME_UNKNOWN | REFUSE | REFUSED | the run holds nothing of that name | take one of the nearest names
 OUTPUT_NOT_WRITABLE | REFUSE | REFUSED | the output folder cannot be written | free it or choose another
 OUTPUT_EXISTS | REFUSE | REFUSED | the output is there already | choose another out=
 OUTPUT_IN_INPUT | REFUSE | REFUSED | output and input lie inside one another | choose another out=

@@ -36,8 +36,10 @@ EXPORT = "export"
 _DERIVED = {"sweep", EXPORT}
 _SECRET_NAME = r"(?:secret|token|passw|credential|api_?key|access_?key|private_?key)"
 _SECRET_PAIR = re.compile(rf"(?i)([\w.\-]*{_SECRET_NAME}[\w.\-]*\s*[=:]\s*)(\S+)")
+# One slash too: what was once a path has lost the other.
 _URL = re.compile(
-    r"(?i)\b([a-z][a-z0-9+.\-]*://)([^\s/@]*@)?([^\s?#'\"]*)(\?[^\s'\"]*)?"
+    r"(?i)\b([a-z][a-z0-9+.\-]*://|[a-z][a-z0-9+.\-]+:/)([^\s/@]*@)?"
+    r"([^\s?#'\"]*)(\?[^\s'\"]*)?"
 )
 _AWS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plates.campaign import Campaign
     from tests.browser import Browser
     from tests.fake_workers import Night
+    from tests.report_run import MadeRun
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +94,15 @@ def whole(
     quiet = Night(one_plate, tmp_path_factory.mktemp("whole"))
     told(quiet.score(), 0)
     return table_bytes(quiet.run)
+
+
+@pytest.fixture(scope="session")
+def made_run() -> Iterator[MadeRun]:
+    """A called run of one plate with structures and cells, read and changed by none."""
+    from tests.report_run import Made, make_run
+
+    for folder in _in_memory():
+        yield make_run(folder, Made(1, 40))
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ from screen.errors import Outcome
 from screen.models import load_model
 from screen.optics import finder_spec
 from screen.report.cell_pictures import bar_um
+from tests.browser import Browser
+from tests.page_checks import faults, listed
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,22 @@ def test_wells_that_taught_nothing_are_told_apart(finished: Finished) -> None:
     middle = (mean["control"] + mean["pre2i_cleaned"]) / 2
     assert mean["control"] < middle < mean["pre2i_cleaned"]
     assert mean["matrigel5"] < middle < mean["pre2i"]
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_the_report_is_whole_without_structures(
+    finished: Finished, browser: Browser, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(finished.page, "utf-8")
+    found = faults(browser, page)
+    assert browser.complaints() == []
+    assert browser.requests() == [page.resolve().as_uri()]
+    assert listed(found) == ""
+    text = browser.js("return document.body.innerText")
+    assert "half0" in text  # how its networks were taught
+    assert "undefined" not in text
 
 
 @pytest.mark.real

@@ -9,6 +9,7 @@ import pytest
 from plates.wells import PlateFormat
 from screen.report.page import Extras, render
 from tests.browser import Browser
+from tests.page_checks import faults, listed
 from tests.report_example import example_galleries, example_tables
 
 pytestmark = pytest.mark.slow
@@ -31,3 +32,9 @@ def test_opens_without_a_complaint_or_a_request(browser: Browser, page: Path) ->
     assert n_rows == 50
     assert browser.complaints() == []
     assert browser.requests() == [page.resolve().as_uri()]
+
+
+def test_every_reader_can_use_the_page_wide_and_narrow(
+    browser: Browser, page: Path
+) -> None:
+    assert listed(faults(browser, page)) == ""

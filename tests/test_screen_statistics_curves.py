@@ -29,6 +29,7 @@ from screen.statistics.rules import CallRules
 from tests.curve_series import Floats, drawn, logistic
 from tests.dose_wells import (
     DOSES,
+    Planted,
     bell,
     few,
     inert,
@@ -205,6 +206,16 @@ def test_wells_of_failed_plates_speak_only_where_no_other_does() -> None:
     found = curve_table(spoilt, failed, RULES, USUAL, on_rescue_scale=True)
 
     assert found["n_plates"].to_list() == [1, 1]
+
+
+def test_a_compound_toxic_at_every_dose_has_a_reason_in_place_of_a_curve() -> None:
+    poison = Planted("poison", np.zeros(DOSES.size), np.full(DOSES.size, 0.05), DOSES)
+    table = table_of(poison, rising("riser", -0.4))
+    found = {(r["compound"], r["readout"]): r for r in table.to_dicts()}
+
+    assert found["poison", "rescue"]["model"] is None
+    assert found["poison", "rescue"]["why"] != ""
+    assert found["riser", "rescue"]["model"] == "logistic4"
 
 
 def test_wells_at_time_zero_give_growth_rates() -> None:

@@ -41,7 +41,7 @@ def render(title: str, told: dict[str, Any]) -> str:
         "names": list(told["scorers"]),
         "fold_words": _fold_words(told),
         "folds": fold_rows(told),
-        "leakage": _leakage(told),
+        "leakage": leakage_rows(told),
         "definitions": definitions(told),
         "footer": _footer(told),
     }
@@ -213,7 +213,8 @@ def _fold_words(told: dict[str, Any]) -> str:
     return words if n <= MOST_FOLDS else f"{words} The first {MOST_FOLDS} are shown."
 
 
-def _leakage(told: dict[str, Any]) -> list[dict[str, Any]]:
+def leakage_rows(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row a scorer: its primary measure by groups, by crops, and the difference."""
     primary = _primary(told)
     return [
         {

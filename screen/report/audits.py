@@ -70,7 +70,7 @@ def audits(tables: RunTables) -> tuple[LineAudit, ...]:
     density = {_unit(row): row for row in found.get("density", {}).get("lines", [])}
     places = {_unit(row): row for row in found.get("shortcut", {}).get("lines", [])}
     keys = dict.fromkeys([*density, *places])
-    wells = _controls(tables)
+    wells = control_wells(tables)
     return tuple(
         _line(key, places.get(key), density.get(key), told.get(key), wells)
         for key in keys
@@ -81,8 +81,9 @@ def _unit(row: dict[str, Any]) -> tuple[Any, Any]:
     return row["line"], row["time_h"]
 
 
-def _controls(tables: RunTables) -> pl.DataFrame:
-    """Kept control wells with what they deviate from their plate and state."""
+def control_wells(tables: RunTables) -> pl.DataFrame:
+    """Kept control wells with `state_group` (healthy, senescent) and `deviation`, what
+    their rescue deviates from their plate and state."""
     stored = tables.call.get("settings", {}).get("anchors", {})
     anchors = AnchorsSettings(**{k: AnchorSettings(**v) for k, v in stored.items()})
     senescent, healthy = anchor_wells(anchors.senescent), anchor_wells(anchors.healthy)

@@ -174,6 +174,8 @@ def joined_replicates(points: Points) -> Points:
     both is noise. Beyond 16 plates of several layouts each plate's vehicle is taken
     away, which is not quite the same.
     """
+    if not points.plate:  # every dose is toxic or lost
+        return points
     merged = _merged(
         points, list(zip(points.plate, points.log_dose.tolist(), strict=True))
     )

@@ -14,6 +14,7 @@ from screen.report.sections import (
     method,
     overview,
     plates,
+    training,
     wells,
 )
 
@@ -26,5 +27,6 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
     audits.section,
     images.section,
     wells.section,
+    training.section,
     method.section,
 )

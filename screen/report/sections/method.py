@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from screen.provenance import redacted
 from screen.report import wording
 from screen.report.methods import definitions, notes
 from screen.report.methods_text import methods_text
@@ -26,5 +27,6 @@ def section(facts: Facts) -> Section:
 
 def _settings(tables: RunTables) -> list[tuple[str, str]]:
     known = {k: v for k, v in tables.manifest.items() if k not in ("outputs", "sha256")}
-    facts = {"call": tables.call.get("settings", {}), "run": known}
+    # Manifests of old were written before secrets were blotted out there.
+    facts = redacted({"call": tables.call.get("settings", {}), "run": known})
     return wording.setting_rows(facts)[:MOST_SETTINGS]
