@@ -123,7 +123,7 @@ FOUR = wells_of(("P1", 0.8), ("P2", 0.7), ("P3", 0.9), ("P4", 0.8))
 @pytest.mark.parametrize(
     ("change", "wells", "words"),
     [
-        ({}, FOUR, "Chance is an unlikely way out (q < 0.0001 against 0.05)"),
+        ({}, FOUR, "Chance hardly explains it (q < 0.0001 against 0.05)"),
         ({}, FOUR, "Rescue 0.80 lies 0.60 above the least of a hit (0.2)"),
         ({}, FOUR, "With any one plate left out the median rescue stays within 0.80 to 0.80"),
         ({"q": 0.02}, FOUR, "limit is near (q 0.020 against 0.05): 2.5 times more loses it"),
@@ -164,7 +164,7 @@ def test_sure_and_doubtful_words_exclude_each_other(
 ) -> None:
     row = SURE | {"q": q, "rescue": rescue, "relative_count": count}
     said = " ".join(overturn(row, FOUR, RULES))
-    assert ("unlikely way out" in said) + ("limit is near" in said) + (
+    assert ("hardly explains" in said) + ("limit is near" in said) + (
         "not told from chance" in said
     ) == 1
     assert ("under the gate" in said) == (count < 0.7)

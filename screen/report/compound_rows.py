@@ -56,7 +56,7 @@ COLUMNS = (
     _plain("q", "q", "share of false calls among calls as strong as this one", "p", True),
     _plain("q_rescue", "q, rescue", "the same for rescue alone", "p"),
     _plain("p", "p", "before correction for the number of compounds", "p"),
-    Column("rank_interval", "Rank interval", "median rank and its interval, by the effect", "ranks", ("rank_median", "rank_low", "rank_high")),
+    Column("rank_interval", "Place by effect", "median place among all compounds by the effect alone, with its interval", "ranks", ("rank_median", "rank_low", "rank_high")),
     _plain("p_class", "Class certainty", "probability of the class that is named", "share"),
     _plain("relative_count", "Cells", "cell number relative to the stressed vehicle", "share", True),
     _plain("n_sen_ratio", "Senescent", "number of senescent cells relative to the stressed vehicle", "times"),

@@ -58,7 +58,7 @@ def plate_finds(tables: RunTables, fmt: PlateFormat) -> list[Find]:
     ]
     if not found:
         all_plates = wording.count(len(tables.plate_ids), "plate")
-        words = f"Nothing stands out: {all_plates}, none failing or undecided, no sure effect of place and no drift."
+        words = f"No plate stands out: {all_plates}, none failing or undecided, no sure effect of place and no drift."
         found = [Find(GOOD, words)]
     return sorted(found, key=lambda f: (BAD, CARE, GOOD).index(f.severity))
 

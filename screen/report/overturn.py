@@ -46,7 +46,7 @@ def _false_discovery(row: Row, rules: Row) -> list[str]:
         return [
             f"The false-discovery limit is near ({words}): {times} times more loses it."
         ]
-    return [f"Chance is an unlikely way out ({words})."]
+    return [f"Chance hardly explains it ({words})."]
 
 
 def _effect(row: Row, rules: Row) -> list[str]:

@@ -162,7 +162,10 @@ def _family_words(found: Chemistry) -> str:
         return "No scaffold is shared by two structures: there are no families."
     rich = int((found.families["q"] <= _ALPHA).sum())
     held = wording.count(n, "scaffold") + (" holds" if n == 1 else " hold")
-    lone = wording.count(found.n_without_ring, "structure")
+    lone = ""
+    if n_lone := found.n_without_ring:
+        belong = "belongs" if n_lone == 1 else "belong"
+        lone = f"; {wording.count(n_lone, 'structure')} without a ring {belong} to none"
     told = (
         f"{wording.count(rich, 'family', 'families')} "
         f"{'holds' if rich == 1 else 'hold'} more hits than chance would give"
@@ -172,7 +175,7 @@ def _family_words(found: Chemistry) -> str:
     )
     cut = f" The first {MOST_FAMILIES} are listed." if n > MOST_FAMILIES else ""
     return (
-        f"{held} at least {MIN_MEMBERS} structures; {lone} without a ring belong to none."
+        f"{held} at least {MIN_MEMBERS} structures{lone}."
         f" {told}. Small families can hardly reach a low q, whatever they do.{cut}"
     )
 

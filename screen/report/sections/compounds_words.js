@@ -47,7 +47,7 @@
       ["Rescue", v("rescue") === null ? "–" : words.number(v("rescue"), 2) + between(v("rescue_low"), v("rescue_high"), 2)],
       ["Robust z", words.number(v("robust_z"), 1)],
       ["q, any effect", words.probability(v("q"))], ["q, rescue", words.probability(v("q_rescue"))],
-      ["Rank interval", v("rank_low") === null ? "–" : words.number(v("rank_low"), 0) + " to " + words.number(v("rank_high"), 0)],
+      ["Place by effect", v("rank_low") === null ? "–" : words.number(v("rank_low"), 0) + " to " + words.number(v("rank_high"), 0)],
       ["Class certainty", words.share(v("p_class"))],
       ["Best dose", words.dose(v("best_concentration_um"))],
       ["EC50", potency(effect, "ec50")], ["AC50", potency(effect, "absolute_ec50")], ["EC50, cells", potency(count, "ec50")],
