@@ -43,16 +43,23 @@ class PoolLimits:
 
 
 @contextmanager
-def drawer(width: int, height: int) -> Iterator[Callable[[str], str]]:
-    """Draws SMILES as SVG in a process that may die; '' where there is no drawing."""
-    limits, draw = PoolLimits(), partial(_svg, width=width, height=height)
-    with KillablePool(1, memory_bytes=limits.memory_bytes) as pool:
+def structure_pool(n_processes: int = 0) -> Iterator[KillablePool]:
+    """Processes that may die over a molecule; as many as cores where none is said."""
+    limits = PoolLimits()
+    n = n_processes or min(os.cpu_count() or 1, 4)
+    with KillablePool(n, memory_bytes=limits.memory_bytes) as pool:
+        yield pool
 
-        def drawn(smiles: str) -> str:
-            (result,) = pool.map(draw, [smiles], timeout_s=limits.seconds, attempts=1)
-            return result.value if isinstance(result, Done) else ""
 
-        yield drawn
+def drawer(pool: KillablePool, width: int, height: int) -> Callable[[str], str]:
+    """Draws SMILES as SVG in a process of the pool; '' where there is no drawing."""
+    seconds, draw = PoolLimits().seconds, partial(_svg, width=width, height=height)
+
+    def drawn(smiles: str) -> str:
+        (result,) = pool.map(draw, [smiles], timeout_s=seconds, attempts=1)
+        return result.value if isinstance(result, Done) else ""
+
+    return drawn
 
 
 def _svg(smiles: str, width: int, height: int) -> str:
@@ -62,23 +69,17 @@ def _svg(smiles: str, width: int, height: int) -> str:
         return ""
 
 
-def sketches(
-    smiles: Iterable[str], limits: PoolLimits | None = None
-) -> dict[str, Sketch]:
+def sketches(pool: KillablePool, smiles: Iterable[str]) -> dict[str, Sketch]:
     """Drawing and fingerprint of each SMILES; one that gives none is not among them."""
-    limits, wanted = limits or PoolLimits(), list(dict.fromkeys(smiles))
-    if not wanted:
-        return {}
-    with limits.pool() as pool:
-        results = pool.map(
-            _sketch, wanted, timeout_s=limits.seconds, attempts=1, batch=_BATCH
-        )
-        found = zip(wanted, results, strict=True)
-        return {
-            text: result.value
-            for text, result in found
-            if isinstance(result, Done) and result.value is not None
-        }
+    wanted = list(dict.fromkeys(smiles))
+    results = pool.map(
+        _sketch, wanted, timeout_s=PoolLimits().seconds, attempts=1, batch=_BATCH
+    )
+    return {
+        text: result.value
+        for text, result in zip(wanted, results, strict=True)
+        if isinstance(result, Done) and result.value is not None
+    }
 
 
 def _sketch(smiles: str) -> Sketch | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rdkit import Chem
@@ -27,15 +25,6 @@ class SdCompound:
     smiles: str
     title: str
     properties: dict[str, str] = field(default_factory=dict)
-
-
-@contextmanager
-def structure_pool(n_processes: int = 0) -> Iterator[KillablePool]:
-    """Processes that may die over a molecule; as many as cores where none is said."""
-    limits = PoolLimits()
-    n = n_processes or min(os.cpu_count() or 1, 4)
-    with KillablePool(n, memory_bytes=limits.memory_bytes) as pool:
-        yield pool
 
 
 def fingerprints(pool: KillablePool, smiles: Iterable[str]) -> Iterator[bytes]:

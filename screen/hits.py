@@ -1,16 +1,21 @@
 """The hit table as xarray dataset: written whole or not at all, and the same bytes for the same call."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import xarray as xr
 
 from plates.wells import Well
 from screen.durable import fsync_folder
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PLACE = ("plate", "row", "column", "well")
 Array = npt.NDArray[np.object_] | npt.NDArray[np.float64] | npt.NDArray[np.bool_]
@@ -68,6 +73,8 @@ def hit_dataset(
     Text is object dtype; numbers are float64 with NaN for unknown; a place with no
     expected well has an empty status.
     """
+    import xarray as xr  # takes a second, which only a call needs
+
     plates = sorted(hits["plate"].unique())
     number = {p: i for i, p in enumerate(plates)}
     index = (

@@ -22,7 +22,7 @@ from plates.killable import KillablePool
 from plates.names import resolve, spelling, without_salt
 from plates.parents import layered_keys, standard_parent
 from plates.problems import InputError, Problem
-from plates.structure_pool import PoolLimits, drawer
+from plates.structure_pool import PoolLimits, drawer, structure_pool
 from screen.chemistry import shortened
 
 REAL = Path(__file__).parents[1].parent / "shared/data"
@@ -260,7 +260,8 @@ def test_names_are_found_and_how_is_told() -> None:
 
 
 def test_a_hostile_structure_is_not_drawn_and_harms_nobody() -> None:
-    with drawer(100, 80) as draw:
+    with structure_pool(1) as pool:
+        draw = drawer(pool, 100, 80)
         drawn = [draw(smiles) for smiles in ("CCO", "(" * 2000, "", "CCN")]
     assert [text.startswith("<svg") for text in drawn] == [True, False, False, True]
 

@@ -17,8 +17,8 @@ from rdkit import Chem, DataStructs
 from scipy import stats
 
 from plates.descriptors import fingerprint
-from plates.structure_pool import drawer
-from plates.structure_records import fingerprints, structure_pool
+from plates.structure_pool import drawer, structure_pool
+from plates.structure_records import fingerprints
 from plates.wells import PlateFormat
 from screen.report.chemistry import Chemistry, find_chemistry
 from screen.report.chemistry.cliffs import cliffs, sali
@@ -331,8 +331,8 @@ def page(
     found: Chemistry, tables: RunTables, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     path = tmp_path_factory.mktemp("chemistry") / "report.html"
-    with drawer(220, 160) as draw:
-        extras = Extras(svg=draw, chemistry=found, top=1)
+    with structure_pool(1) as pool:
+        extras = Extras(svg=drawer(pool, 220, 160), chemistry=found, top=1)
         path.write_text(render("x", tables, PlateFormat.of(384), extras), "utf-8")
     return path
 

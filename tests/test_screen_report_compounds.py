@@ -11,7 +11,7 @@ from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
 from plates.structure_ink import ink_of
-from plates.structure_pool import sketches
+from plates.structure_pool import sketches, structure_pool
 from screen.report import neighbours
 from screen.report.compound_pages import page_islands
 from screen.report.compound_rows import clusters, keys_of, short, table_island
@@ -37,7 +37,8 @@ def library() -> RunTables:
 
 
 def test_nearest_by_structure_agree_with_rdkit() -> None:
-    drawn = sketches(SMILES)
+    with structure_pool(1) as pool:
+        drawn = sketches(pool, SMILES)
     found = neighbours.by_structure([drawn[s].fingerprint for s in SMILES], 2)
     make = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
     prints = [make.GetFingerprint(Chem.MolFromSmiles(s)) for s in SMILES]
@@ -272,12 +273,14 @@ def test_merged_compounds_share_their_wells() -> None:
 
 
 def test_a_drawing_is_lines_and_letters() -> None:
-    (drawn,) = sketches(["CCO"]).values()
+    with structure_pool(1) as pool:
+        found = sketches(pool, ["CCO", "not a structure"])
+    assert list(found) == ["CCO"]
+    drawn = found["CCO"]
     assert [text for *_, text in drawn.ink.letters] == ["H", "O"] or [
         text for *_, text in drawn.ink.letters
     ] == ["O", "H"]
     assert drawn.ink.strokes.count("M") == 2
-    assert sketches(["not a structure"]) == {}
 
 
 def test_ink_is_read_from_a_drawing() -> None:

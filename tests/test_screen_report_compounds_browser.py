@@ -14,7 +14,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from plates.structure_pool import sketches
+from plates.structure_pool import sketches, structure_pool
 from plates.wells import PlateFormat
 from screen.report.cell_histograms import cell_histograms
 from screen.report.page import Extras, render
@@ -41,7 +41,8 @@ def library() -> RunTables:
 
 @pytest.fixture(scope="module")
 def large(library: RunTables, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    drawn = sketches(library.compounds["smiles"].head(30))
+    with structure_pool(1) as pool:
+        drawn = sketches(pool, library.compounds["smiles"].head(30))
     extras = Extras(
         lambda smiles: drawn[smiles].ink if smiles in drawn else None,
         fingerprints={s: d.fingerprint for s, d in drawn.items()},

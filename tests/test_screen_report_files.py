@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from plates.structure_pool import structure_pool
 from plates.structure_records import (
     SdCompound,
     sd_name,
     sd_records,
     sd_value,
-    structure_pool,
 )
 from plates.wells import PlateFormat, Well
 from screen.__main__ import main

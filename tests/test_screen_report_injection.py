@@ -16,8 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from plates.structure_pool import drawer, sketches
-from plates.structure_records import structure_pool
+from plates.structure_pool import drawer, sketches, structure_pool
 from plates.wells import PlateFormat
 from screen.report.chemistry import find_chemistry
 from screen.report.files import PickRules, write_beside
@@ -212,18 +211,17 @@ def galleries(tables: RunTables) -> dict[str, Gallery]:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One page that carries every payload at every place."""
     tables = hostile(PAYLOADS)
-    with structure_pool(1) as pool:
-        chemistry = find_chemistry(tables.compounds, pool)
     path = tmp_path_factory.mktemp("hostile") / "report.html"
     told = {"remarks": PAYLOADS, "doubts": PAYLOADS, "top": len(PAYLOADS)}
-    inks = sketches(tables.compounds["smiles"])
-    drawn = {smiles: found.ink for smiles, found in inks.items()}
-    with drawer(220, 160) as svg:
+    with structure_pool(1) as pool:
+        chemistry = find_chemistry(tables.compounds, pool)
+        inks = sketches(pool, tables.compounds["smiles"])
+        drawn = {smiles: found.ink for smiles, found in inks.items()}
         extras = Extras(
             draw=drawn.get,
             galleries=galleries(tables),
             chemistry=chemistry,
-            svg=svg,
+            svg=drawer(pool, 220, 160),
             **told,  # type: ignore[arg-type]
         )
         path.write_text(render(PAYLOADS[2], tables, PlateFormat.of(6), extras), "utf-8")
@@ -308,10 +306,9 @@ def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_called(tmp_path_factory.mktemp("beside"), replace(tables, hits=hits))
     with structure_pool(1) as pool:
         chemistry = find_chemistry(tables.compounds, pool)
-    methods = methods_text(tables, chemistry)
-    write_beside(
-        read_stored(folder), folder, texts[0], methods, PickRules(layout="all")
-    )
+        methods = methods_text(tables, chemistry)
+        rules = PickRules(layout="all")
+        write_beside(read_stored(folder), folder, texts[0], methods, rules, pool)
     return folder
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from plates.campaign import Campaign
+from plates.killable import KillablePool
 from plates.problems import InputError
 from plates.store import open_plate
 from plates.structure_ink import Sketch
-from plates.structure_pool import drawer, sketches
-from plates.structure_records import structure_pool
+from plates.structure_pool import drawer, sketches, structure_pool
 from plates.wells import PlateFormat, Well
 from screen.codes import CODES, ExitCode
 from screen.errors import Outcome
@@ -50,19 +49,18 @@ def run(settings: ReportVerb) -> Outcome:
     named = str(getattr(settings, "campaign", ""))
     folder = existing_run_dir(settings.runs, settings.run, named)
     out = Path(settings.out) if settings.out else folder
-    with bar("report", _STEPS, "parts") as advance:
+    with bar("report", _STEPS, "parts") as advance, structure_pool() as pool:
         tables, stored = read_tables(out, folder), read_stored(out)
         if settings.out and (campaign := _campaign_path(tables)):
             check_apart(out, Path(campaign))
         advance(1, "structures")
-        with structure_pool() as pool:
-            chemistry = find_chemistry(tables.compounds, pool, _level(tables))
+        chemistry = find_chemistry(tables.compounds, pool, _level(tables))
         advance(1, "page")
-        page = _page(settings, tables, folder, out, chemistry)
+        page = _page(settings, tables, (out, folder), chemistry, pool)
         advance(1, "files beside it")
         methods = methods_text(tables, chemistry)
         beside = write_beside(
-            stored, out, folder.name, methods, _pick_rules(settings), advance
+            stored, out, folder.name, methods, _pick_rules(settings), pool, advance
         )
     record_outputs(out, "report", settings)
     size = page.stat().st_size / 1e6
@@ -86,16 +84,16 @@ def _worth(tables: RunTables) -> tuple[ExitCode, list[str]]:
 def _page(
     settings: ReportVerb,
     tables: RunTables,
-    folder: Path,
-    out: Path,
+    folders: tuple[Path, Path],
     chemistry: Chemistry | None,
+    pool: KillablePool,
 ) -> Path:
-    """The page, written whole."""
-    campaign, missing = _campaign(tables)
-    drawn = _structures(tables)
+    """The page, written whole; ``folders`` are those of the tables and of the run."""
+    (out, folder), (campaign, missing) = folders, _campaign(tables)
+    drawn = _structures(tables, pool)
     extras = Extras(
         draw=lambda smiles: drawn[smiles].ink if smiles in drawn else None,
-        galleries=_cell_pictures(tables, campaign, (out, folder), settings),
+        galleries=_cell_pictures(tables, campaign, folders, settings),
         top=settings.top,
         remarks=missing,
         doubts=_doubts(campaign),
@@ -104,10 +102,10 @@ def _page(
         histograms=histograms(tables, folder),
         explained=explained_cells(settings.explanation),
         chemistry=chemistry,
+        svg=drawer(pool, *_STRUCTURE_SIZE),
     )
     plate_format = campaign.format if campaign else smallest_format(tables.hits)
-    with drawer(*_STRUCTURE_SIZE) as svg:
-        text = render(folder.name, tables, plate_format, replace(extras, svg=svg))
+    text = render(folder.name, tables, plate_format, extras)
     write_text(out / FILE, text)
     return out / FILE
 
@@ -170,10 +168,10 @@ def _doubts(campaign: Campaign | None) -> tuple[str, ...]:
     )
 
 
-def _structures(tables: RunTables) -> dict[str, Sketch]:
+def _structures(tables: RunTables, pool: KillablePool) -> dict[str, Sketch]:
     """Drawing and fingerprint of every structure that was read, by its SMILES."""
     rows = tables.compounds.head(MOST_TABLE_ROWS).iter_rows(named=True)
-    return sketches(filter(None, map(drawable, rows)))
+    return sketches(pool, filter(None, map(drawable, rows)))
 
 
 def _cell_pictures(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from plates.structure_records import structure_pool
+from plates.killable import KillablePool
 from screen.provenance import write_text
 from screen.report.files.cherry_picks import PickRules, pick_words, transfers
 from screen.report.files.stored import StoredTables
@@ -41,13 +41,15 @@ def write_beside(
     title: str,
     methods: str,
     rules: PickRules,
+    pool: KillablePool,
     advance: Callable[..., None] = lambda *_: None,
 ) -> list[Written]:
     """Write every file of BESIDE whole, or take an old one away where there is nothing
-    to put into it; what was written, in words, ``advance(1)`` after each."""
+    to put into it; what was written, in words, ``advance(1)`` after each. ``pool``
+    draws the structures."""
     made: tuple[Callable[[Path], str], ...] = (
         lambda path: _workbook(tables, path, title),
-        lambda path: _structures(tables, path),
+        lambda path: _structures(tables, path, pool),
         lambda path: _picks(tables, path, rules),
         lambda path: _methods(methods, path),
     )
@@ -63,13 +65,12 @@ def _workbook(tables: StoredTables, path: Path, title: str) -> str:
     return f"hits, compounds, wells, plates{f'; {left_out}' if left_out else ''}"
 
 
-def _structures(tables: StoredTables, path: Path) -> str:
+def _structures(tables: StoredTables, path: Path, pool: KillablePool) -> str:
     chosen = tables.chosen
     if chosen.is_empty():
         path.unlink(missing_ok=True)
         return "no compound is called or picked"
-    with structure_pool(1) as pool:
-        text, missing = sd_file(pool, chosen)
+    text, missing = sd_file(pool, chosen)
     n = chosen.height - missing
     without = f"{missing} without a readable structure" if missing else ""
     if not n:
