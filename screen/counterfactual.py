@@ -66,9 +66,11 @@ def judged_again(
     *,
     merge: bool = False,
 ) -> Again:
-    """The wells and the classes of the compounds where quality control takes nothing out."""
+    """NUMBERS of every well, and class and is_hit of every compound, where quality control
+    takes nothing out."""
     rules = rules_for(plate_map, rules)
-    return without_quality(scores, plate_map, library, rules, merge=merge)
+    wells, classes = without_quality(scores, plate_map, library, rules, merge=merge)
+    return wells.select(*KEYS, *NUMBERS), classes.select(*UNIT, "class", "is_hit")
 
 
 def _treated(removed: pl.DataFrame, rules: CallRules) -> pl.DataFrame:
