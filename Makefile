@@ -33,7 +33,7 @@ browser: ## Debian's Chromium for the tests of pages, where this user may instal
 test: $(V)/.ok browser ## run every test
 	@$(BIN)/python -m pytest -q --durations=20 -n 2 --dist loadfile
 
-KEPT := ledger lock commit hangs memory score status tiles
+KEPT := ledger lock commit hangs memory score score_columns status tiles
 CAUGHT := storage storage_files storage_lock storage_reads runs devices
 NOT_HERE := killed_at_every or for_real or ended_all_the_same or nohup or second_signal or F09 or F10 or F16
 
