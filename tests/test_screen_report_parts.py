@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from screen.report import svg, wording
 from screen.report.controls import readout
+from screen.report.packed import opened, packed
 from tests.report_example import example_tables
 
 
@@ -62,12 +63,10 @@ def test_settings_hide_secrets_and_queries() -> None:
 
 
 @given(st.text(max_size=100))
-def test_json_text_round_trips_and_closes_no_script(text: str) -> None:
-    import json
-
-    found = str(svg.json_text({"name": text.encode("utf-8", "replace").decode()}))
-    assert not set("<>&\u2028\u2029") & set(found)
-    assert json.loads(found) == {"name": text.encode("utf-8", "replace").decode()}
+def test_an_island_round_trips_and_ends_no_script(text: str) -> None:
+    named = {"name": text.encode("utf-8", "replace").decode()}
+    assert not set("<>&\u2028\u2029") & set(packed(named))
+    assert opened(packed(named)) == named
 
 
 def test_elements_escape_text_and_attributes() -> None:

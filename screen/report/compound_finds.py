@@ -9,9 +9,9 @@ import polars as pl
 
 from screen.counterfactual import hanging
 from screen.report import wording
-from screen.report.doses import compound_name
 from screen.report.finds import BAD, CARE, GOOD, MOST_NAMED, Find, address
 from screen.report.tables import RunTables
+from screen.report.wording import compound_name
 
 FLUORESCENT = ("FLUORESCENCE_SUSPECT", "BACKGROUND_HIGH", "CHANNEL_BRIGHT")
 # Flags of hits that the reader should know of: what follows "N hits".

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from screen.report import wording
-from screen.report.doses import compound_name
 from screen.report.tables import RunTables
+from screen.report.wording import compound_name
 
 MOST_TABLE_ROWS = 20_000
 DIGITS = 7  # of a number in the page

@@ -12,9 +12,9 @@ import polars as pl
 from plates.wells import PlateFormat, Well
 from screen.codes import CODES
 from screen.report import heatmaps, wording
-from screen.report.doses import compound_name
 from screen.report.residuals import residuals
 from screen.report.tables import SCORED, RunTables
+from screen.report.wording import compound_name
 
 _PURPOSES = {
     ("vehicle", "unstressed"): ("healthy vehicle", "healthy"),

@@ -11,8 +11,8 @@ from screen.codes import CODES
 from screen.counterfactual import hanging
 from screen.removed_wells import FAILED, FIELDS, QUARANTINED
 from screen.report import wording
-from screen.report.doses import compound_name
 from screen.report.tables import RunTables
+from screen.report.wording import compound_name
 from screen.statistics.map_flags import EXCLUDED
 
 MOST_COMPOUNDS = 100

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from plates.json_text import strict_json
-
 # viridis (van der Walt and Smith 2015), Blues and BrBG (ColorBrewer, colour-blind safe)
 VIRIDIS = ("440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725")  # fmt: skip
 BLUES = ("f2f7fc", "d8e7f5", "b0d2e8", "73b3d8", "3b8bc2", "1764ab", "08306b")
@@ -93,11 +91,3 @@ def line(x1: float, y1: float, x2: float, y2: float, **attributes: object) -> Ma
 def text(x: float, y: float, words: str, **attributes: object) -> Markup:
     """Escaped words at a place."""
     return element("text", words, x=x, y=y, **attributes)
-
-
-def json_text(data: object) -> Markup:
-    """JSON that cannot end its ``<script>`` nor break a line of JavaScript."""
-    plain = strict_json(data, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        plain = plain.replace(character, f"\\u{ord(character):04x}")
-    return Markup(plain)

@@ -75,6 +75,13 @@ def shown(value: object, longest: int = LONGEST_NAME) -> str:
     return "".join(map(_shown_character, text))
 
 
+def compound_name(row: dict[str, Any]) -> str:
+    """The compound's name or id, with cell line and time where the run has them."""
+    hours = "" if row["time_h"] is None else f"{row['time_h']:g} h"
+    parts = (row["name"] or row["compound"], row["line"], hours)
+    return " · ".join(shown(p) for p in parts if p)
+
+
 def sentence(value: object) -> str:
     """Words of the run (a reason, a note) fit for print, cut at 2,000 characters."""
     return shown(value, 2000)

@@ -9,9 +9,9 @@ import polars as pl
 
 from screen.report import wording
 from screen.report.compound_rows import keys_of
-from screen.report.doses import compound_name
 from screen.report.section import Facts, Section
 from screen.report.tables import RunTables
+from screen.report.wording import compound_name
 
 
 @dataclass(frozen=True)

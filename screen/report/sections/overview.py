@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from screen.report import doses, wording
+from screen.report import wording
 from screen.report.compound_finds import audit_finds, compound_finds
 from screen.report.finds import (
     BAD,
@@ -18,6 +18,7 @@ from screen.report.finds import (
     plate_finds,
     reason_words,
 )
+from screen.report.hit_chart import hit_chart
 from screen.report.next_steps import next_steps
 from screen.report.section import Facts, Section
 from screen.report.sections.hits import hit_rows
@@ -88,4 +89,4 @@ def _overview(facts: Facts) -> Markup | None:
     hits = hit_rows(facts.tables)
     rows = list(hits.head(MOST_SHOWN).iter_rows(named=True))
     linked = frozenset(hits.head(MOST_SHOWN)["rank"].drop_nulls().to_list())
-    return doses.overview(rows, linked) if rows else None
+    return hit_chart(rows, linked) if rows else None

@@ -1,4 +1,4 @@
-"""The best hits in one plot, and how a compound is named."""
+"""The best hits in one plot."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ from markupsafe import Markup
 from screen.report import svg, wording
 
 
-def compound_name(row: dict[str, Any]) -> str:
-    """The compound's name or id, with cell line and time where the run has them."""
-    hours = "" if row["time_h"] is None else f"{row['time_h']:g} h"
-    parts = (row["name"] or row["compound"], row["line"], hours)
-    return " · ".join(wording.shown(p) for p in parts if p)
-
-
-def overview(rows: Sequence[dict[str, Any]], linked: frozenset[int]) -> Markup:
+def hit_chart(rows: Sequence[dict[str, Any]], linked: frozenset[int]) -> Markup:
     """The best hits in one plot: rescue with interval, healthy lies to the right; robust
     z where there is no rescue scale."""
     has_scale = any(r["rescue"] is not None for r in rows)
@@ -46,7 +39,7 @@ def overview(rows: Sequence[dict[str, Any]], linked: frozenset[int]) -> Markup:
 def _overview_row(
     row: dict[str, Any], column: str, y: float, axis: svg.Axis, is_linked: bool
 ) -> Markup:
-    name = compound_name(row)
+    name = wording.compound_name(row)
     short = name if len(name) <= 26 else name[:25] + "…"
     words = svg.text(198, y + 4, short, class_="name")
     parts = [
