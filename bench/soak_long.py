@@ -25,6 +25,7 @@ from bench.soak_command import LOOP, Command
 from bench.soak_faults import DEATHS, LIMIT_S, n_committed
 from plates.campaign import Campaign
 from screen import verify
+from screen.cluster_settings import ClusterSettings
 from screen.compose import settings_of
 from screen.errors import Refusal
 from tests.test_screen_kill import events
@@ -32,7 +33,6 @@ from tests.test_screen_kill import events
 STEADY_PAUSE_S = 0.4
 STORMY_PAUSE_S = 0.5
 DEATHS_EVERY_S = 45.0
-THREADS = 2
 GONE_S = 15.0
 
 
@@ -100,15 +100,16 @@ def words_of(pid: int) -> str:
 def long_run(
     base: Campaign, root: Path, seconds: float, pause: float, model: Path | None
 ) -> Long:
-    """A run over as many plates as two threads cannot score in ``seconds``; what those
-    plates should give is known from an inline run, which comes first."""
+    """A run over as many plates as a worker of the default number of threads cannot
+    score in ``seconds``; what those plates should give is known from an inline run,
+    which comes first."""
     few = many_plates(base, root / "few", len(base.plates))
     known = Command(few.root, root / "known", "inline", model)
     if code := known.start().wait(LIMIT_S):
         raise RuntimeError(f"the known run ended with {code}: see {known.log}")
     n_fields = base.open_plate(base.plates[0].plate).spec.n_fields
     n_wells = base.map.frame.height / len(base.plates)
-    most = seconds * THREADS / (pause * n_fields)
+    most = seconds * ClusterSettings().threads / (pause * n_fields)
     campaign = many_plates(base, root / "campaign", math.ceil(most / n_wells) + 1)
     command = Command(root / "campaign", root / "runs", "local", model)
     return Long(command, campaign, known, pause)
