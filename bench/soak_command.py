@@ -131,6 +131,10 @@ class Command:
         self.scratch.mkdir(parents=True, exist_ok=True)
         model = "" if self.model is None else str(self.model)
         told = {PAUSE: str(pause), POISON: str(poison), MODEL: model}
+        if file_bytes is not None:
+            # Python puts bytecode in place without a look at how much was written: cut
+            # short, it would break every later process.
+            told["PYTHONDONTWRITEBYTECODE"] = "1"
         places = [f"campaign={self.campaign}", f"runs={self.runs}"]
         with self.log.open("a") as log:
             process = subprocess.Popen(
