@@ -23,6 +23,7 @@ from screen.micro_batches import micro_batches
 from screen.model_networks import load_networks
 from screen.models import Model, ModelSpec, load_model
 from screen.once import Once
+from screen.scored_cells import ScoredCells
 from screen.stages import lap
 
 if TYPE_CHECKING:
@@ -249,24 +250,18 @@ class JaxScorer:
             score(image, *jax.device_put(batch))
             for batch in micro_batches(small, n, self.minibatch)
         ]
-        host = jax.device_get(batches)
+        cells = ScoredCells(n, len(used))
+        for start, batch in enumerate(jax.device_get(batches)):
+            first = start * self.minibatch
+            cells.add(batch, np.arange(first, min(first + self.minibatch, n)))
         lap("score")
-        probability = np.concatenate(
-            [b.probability.T for b in host] or [np.zeros((0, len(used)), np.float32)]
-        )
-        profile = sum(np.asarray(b.profile, np.float64).sum(axis=0) for b in host)
-        embedding = {
-            name: sum(np.asarray(b.embedding[k], np.float64).sum(axis=0) for b in host)
-            for k, name in enumerate(networks)
-        }
         places = np.asarray(small.centres)[:n]
-        raw = probability[:n, : len(networks)]
         return FieldScores(
             y=places[:, 0],
             x=places[:, 1],
-            probability=self.calibrated(raw),
-            profile=np.asarray(profile),
-            embedding={k: np.asarray(v) for k, v in embedding.items()},
+            probability=self.calibrated(cells.probability[:, : len(networks)]),
+            profile=cells.profile,
+            embedding=cells.embedding(networks),
             measures=_measures(small),
             codes=("CAPACITY",) if is_full or bool(small.at_capacity) else (),
         )

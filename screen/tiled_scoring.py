@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from screen.illumination import Gain
 from screen.large_fields import window_side
 from screen.micro_batches import batches_of
 from screen.once import Once
+from screen.scored_cells import ScoredCells
 from screen.stages import lap
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ def score_tiles(
         centres, is_full = given[: scorer.most], len(given) > scorer.most
     lap("find")
     used = tuple(networks) or (scorer.model.spec.networks[0].name,)
-    raw = np.zeros((len(centres), len(used)), np.float32)
-    profile: Any = 0
-    embedding: list[Any] = [0] * len(used)
+    cells = ScoredCells(len(centres), len(used))
     seen = tiles.sampled()
     for tile, image in tiles.images(pixels, gain, survey):
         tiles.sample(seen, tile, image)
@@ -59,12 +58,9 @@ def score_tiles(
         score = scorer.scorer(used, image)
         lap("compile")
         for start, batch in enumerate(batches_of(local, scorer.minibatch)):
-            at = slice(start * scorer.minibatch, (start + 1) * scorer.minibatch)
+            first = start * scorer.minibatch
             host = jax.device_get(score(image, *jax.device_put(batch)))
-            raw[mine[at]] = host.probability.T[: len(mine[at])]
-            profile = profile + np.asarray(host.profile, np.float64).sum(axis=0)
-            for k in range(len(used)):
-                embedding[k] += np.asarray(host.embedding[k], np.float64).sum(axis=0)
+            cells.add(host, mine[first : first + scorer.minibatch])
         lap("score")
     measures = {k: [getattr(c, k) for c in survey.channels] for k in _MEASURES}
     quality = tiles.quality(survey, seen)._asdict()
@@ -72,9 +68,9 @@ def score_tiles(
     return FieldScores(
         y=centres[:, 0],
         x=centres[:, 1],
-        probability=scorer.calibrated(raw[:, : len(networks)]),
-        profile=np.asarray(profile),
-        embedding={k: np.asarray(v) for k, v in zip(networks, embedding, strict=False)},
+        probability=scorer.calibrated(cells.probability[:, : len(networks)]),
+        profile=cells.profile,
+        embedding=cells.embedding(networks),
         measures=measures | told,
         codes=("CAPACITY",) if is_full else (),
     )
