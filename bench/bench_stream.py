@@ -52,7 +52,7 @@ LEAST_SPEEDUP = 1.5
 LEAST_OF_TWO = 0.9
 THREADS = (1, 2, 4)
 """Threads of the one worker, beside the number it has by default."""
-TWO_WORKERS = ("cluster.workers=2", "cluster.threads=1")
+TWO_WORKERS = ("cluster.workers=2",)
 N_SLOW = 2
 """Rounds of what is far off its bar."""
 

@@ -109,7 +109,7 @@ def long_run(
         raise RuntimeError(f"the known run ended with {code}: see {known.log}")
     n_fields = base.open_plate(base.plates[0].plate).spec.n_fields
     n_wells = base.map.frame.height / len(base.plates)
-    most = seconds * ClusterSettings().threads / (pause * n_fields)
+    most = seconds * ClusterSettings().n_threads / (pause * n_fields)
     campaign = many_plates(base, root / "campaign", math.ceil(most / n_wells) + 1)
     command = Command(root / "campaign", root / "runs", "local", model)
     return Long(command, campaign, known, pause)

@@ -1,8 +1,12 @@
 """Where a run computes: the group `cluster`."""
 
+import os
 from dataclasses import dataclass
 
 from screen.groups import key
+
+MOST_THREADS = 3
+"""Of one worker, where nobody says how many."""
 
 
 @dataclass
@@ -15,7 +19,13 @@ class ClusterSettings:
         " address of an existing scheduler",
         choices=("local", "inline", "gpu", "address"),
     )
-    threads: int = key(3, "threads of a worker", "threads", low=1, high=64)
+    threads: int = key(
+        0,
+        "threads of a worker; 0 = chosen: three, fewer where workers share few cores",
+        "threads",
+        low=0,
+        high=64,
+    )
     workers: int = key(1, "worker processes", "processes", low=1, high=256)
     address: str = key("", "scheduler of cluster=address, such as tls://host:8786")
     block_wells: int = key(8, "wells of one task", "wells", low=1, high=1536)
@@ -32,3 +42,11 @@ class ClusterSettings:
     patience_s: float = key(
         600.0, "no well for longer than this counts as a hang", "s", low=1.0
     )
+
+    @property
+    def n_threads(self) -> int:
+        """Threads of a worker, chosen or given: one a core and one more, for one of
+        them may wait for the disk, shared among the workers; a fourth thread adds
+        nothing (``by_threads`` of bench_stream.py)."""
+        shared = (len(os.sched_getaffinity(0)) + 1) // self.workers
+        return self.threads or max(1, min(MOST_THREADS, shared))

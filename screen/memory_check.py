@@ -92,7 +92,7 @@ def check_worker_memory(
     if promised:
         _check_promise(plates, promised, max_field_px)
     elif share is not None:
-        check_memory(plates, cluster.threads, share, max_field_px)
+        check_memory(plates, cluster.n_threads, share, max_field_px)
 
 
 _highest = [0]

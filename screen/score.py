@@ -214,7 +214,7 @@ def _close(
 
 def cluster_plan(settings: ScoreVerb) -> ClusterPlan:
     c = settings.cluster
-    where = c.kind, c.threads, c.workers, c.address
+    where = c.kind, c.n_threads, c.workers, c.address
     return ClusterPlan(*where, c.blocks_in_flight, c.patience_s, worker_bytes(c))
 
 

@@ -26,7 +26,7 @@ class TimeSpent:
         """Start the clock."""
         c = settings.cluster
         # How many threads work for an existing scheduler is not ours to know.
-        known = {"inline": 1, "local": c.threads * c.workers}
+        known = {"inline": 1, "local": c.n_threads * c.workers}
         self._threads = known.get(c.kind)
         self._began = time.monotonic()
         self._stages = summed(())

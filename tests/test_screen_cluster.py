@@ -75,7 +75,7 @@ def test_two_local_workers_listen_on_loopback_alone_and_give_the_bytes_of_inline
     campaign: Campaign, tmp_path: Path
 ) -> None:
     finish(start(campaign.root, tmp_path / "inline", "inline"))
-    words = ("cluster.workers=2", "cluster.threads=1")
+    words = ("cluster.workers=2",)
     process = start(campaign.root, tmp_path / "local", "local", *words, pause=0.03)
     wait_for(process, tmp_path / "local" / "tiny", "well_committed", 4)
     members = family(process)

@@ -18,6 +18,7 @@ from plates.store import Plate, open_plate
 from plates.store_metadata import LEVEL, SHARD
 from screen.blocks import Block, FieldScores, WellTask
 from screen.cluster import ClusterPlan, check_address
+from screen.cluster_settings import ClusterSettings
 from screen.compose import settings_of
 from screen.deaths import after_death
 from screen.errors import Outcome, Refusal
@@ -240,6 +241,27 @@ def test_safe_schedulers_are_taken(address: str) -> None:
 def test_plain_text_beyond_loopback_is_refused(address: str) -> None:
     with pytest.raises(Refusal, match="must be reached by tls://"):
         check_address(address)
+
+
+@pytest.mark.parametrize(
+    ("cores", "workers", "given", "expected"),
+    [
+        (1, 1, 0, 2),
+        (2, 1, 0, 3),
+        (16, 1, 0, 3),
+        (2, 2, 0, 1),
+        (2, 4, 0, 1),
+        (16, 4, 0, 3),
+        (16, 8, 0, 2),
+        (2, 2, 5, 5),
+    ],
+)
+def test_threads_that_nobody_gives_are_chosen_by_cores_and_workers(
+    monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, given: int, expected: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(cores)))
+    cluster = ClusterSettings(workers=workers, threads=given)
+    assert cluster.n_threads == expected
 
 
 def test_the_window_bounds_what_is_under_way() -> None:
