@@ -3,12 +3,14 @@
 Usage: python bench/bench_forward.py [--quick] [--networks NAME ...]. The last line is
 one JSON object. On a GPU the best minibatch of each is searched, and float32 means what
 matrix units do with it by default (TF32); on a CPU the minibatch is that of the scorer.
-PyTorch is an extra (pip install torch==2.13.0); without it its figures are null.
+PyTorch is an extra (pip install torch==2.13.0); without it its figures are null. So is
+TensorFlow (pip install tensorflow-cpu==2.21.0), whose Keras runs `sesmo` alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import statistics
@@ -27,6 +29,7 @@ import numpy as np
 from bench.forward_work import (
     Call,
     Task,
+    keras_forward,
     lap_of,
     matrix_rate,
     multiply_adds,
@@ -101,27 +104,25 @@ def figures(torch: Any, task: Task, n_laps: int, rate: float) -> dict[str, objec
         return call
 
     size, ours = chosen(make, task.crop_px)
-    calls, sizes = [ours], [size]
+    calls = {"ours": (size, ours)}
     if torch:
-        other = chosen(lambda size: their_forward(torch, task, size), task.crop_px)
-        sizes.append(other[0])
-        calls.append(other[1])
-    times = [times_of(call) for call in calls]
-    laps: list[list[float]] = [[] for _ in calls]
-    for _ in range(n_laps):
-        for call, n, size, found in zip(calls, times, sizes, laps, strict=True):
-            found.append(lap_of(call, n) / size)
-    needed, mine = multiply_adds(task), per_crop(laps[0])
-    other_told = per_crop(laps[1]) if torch else None
+        take = lambda size: their_forward(torch, task, size)  # noqa: E731
+        calls["torch"] = chosen(take, task.crop_px)
+    of_keras, difference = keras_forward(task, size) if has_keras(task) else ({}, None)
+    calls |= {name: (size, call) for name, call in of_keras.items()}
+    told = in_turn(calls, n_laps)
+    needed, mine, other = multiply_adds(task), told["ours"], told.get("torch")
     is_cpu = jax.default_backend() == "cpu"
     print(f"{task.name} {task.precision}: {mine['median']} ms", file=sys.stderr)
     return {
         "ms_per_crop": mine["median"],
-        "torch_ms_per_crop": other_told["median"] if other_told else None,
+        "torch_ms_per_crop": other["median"] if other else None,
+        "keras_ms_per_crop": {k: told[k]["median"] for k in of_keras} or None,
+        "keras_difference": difference,
         "spread": mine,
-        "torch_spread": other_told,
-        "minibatch": sizes[0],
-        "torch_minibatch": sizes[1] if torch else None,
+        "torch_spread": other,
+        "minibatch": size,
+        "torch_minibatch": calls["torch"][0] if torch else None,
         "share_of_matrix_rate": round(needed / mine["median"] / 1e9 / rate, 3),
         "multiply_adds": round(needed),
         "compile_s": round(compiling[-1], 2),
@@ -129,6 +130,25 @@ def figures(torch: Any, task: Task, n_laps: int, rate: float) -> dict[str, objec
         "n_channels": task.n_channels,
         "limit": NEAR if is_cpu else GPU_NEAR,
     }
+
+
+def has_keras(task: Task) -> bool:
+    """Whether Keras is here and has this network, on a CPU in single precision."""
+    is_told = task.name == "sesmo" and task.precision == "float32"
+    is_cpu = jax.default_backend() == "cpu"
+    return is_told and is_cpu and importlib.util.find_spec("tensorflow") is not None
+
+
+def in_turn(
+    calls: dict[str, tuple[int, Call]], n_laps: int
+) -> dict[str, dict[str, float]]:
+    """Each call with its minibatch, lap by lap in turns: what a crop takes."""
+    times = {name: times_of(call) for name, (_, call) in calls.items()}
+    laps: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(n_laps):
+        for name, (size, call) in calls.items():
+            laps[name].append(lap_of(call, times[name]) / size)
+    return {name: per_crop(found) for name, found in laps.items()}
 
 
 def per_crop(found: list[float]) -> dict[str, float]:

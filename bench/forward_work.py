@@ -1,4 +1,4 @@
-"""What the bench of forward passes runs: ours, PyTorch's, and a product of matrices."""
+"""What the bench of forward passes runs: ours, PyTorch's, Keras', a product of matrices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from kernels.networks import NETWORKS, build
@@ -76,6 +77,34 @@ def their_forward(torch: Any, task: Task, minibatch: int) -> Call:
         return found
 
     return forward
+
+
+def keras_forward(task: Task, minibatch: int) -> tuple[dict[str, Call], float]:
+    """Forward passes of Keras with the weights of ours, by each way to run it, and its
+    largest difference to ours relative to the largest logit."""
+    from bench.peers import keras_networks
+
+    network: Any = built(task)
+    network.eval()
+    shape = (minibatch, task.crop_px, task.crop_px, task.n_channels)
+    crops = np.asarray(jax.random.normal(jax.random.key(1), shape))
+    made = keras_networks.sesmo(network, task.n_channels, task.crop_px)
+    ours, found = np.asarray(network(crops)), {}
+    largest = 0.0
+    for name, forward in keras_networks.ways(made, crops).items():
+        away = float(np.abs(np.asarray(forward()) - ours).max() / np.abs(ours).max())
+        largest = max(largest, away)
+        found[name] = _waited(forward)
+    return found, largest
+
+
+def _waited(run: Callable[[], Any]) -> Call:
+    def call(times: int) -> object:
+        for _ in range(times):
+            found = run()
+        return np.asarray(found)
+
+    return call
 
 
 def matrix_rate(precision: str, laps: int = 5) -> float:
