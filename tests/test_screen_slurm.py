@@ -32,10 +32,13 @@ def has_slurm() -> bool:
     return told.returncode == 0
 
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(not has_slurm(), reason="no Slurm answers (sinfo)"),
-]
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(autouse=True)
+def _slurm() -> None:
+    if not has_slurm():
+        pytest.skip("no Slurm answers (sinfo)")
 
 
 def block(language: str) -> str:
