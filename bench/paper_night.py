@@ -22,7 +22,7 @@ from plates.campaign import Campaign, PlateEntry, write_campaign
 from plates.maps import SCHEMA
 from plates.store import Plate, PlateSpec, open_plate, plate_writer
 from plates.wells import PlateFormat
-from screen.blocks import FieldScores
+from screen.field_scores import FieldScores
 from screen.models import Model, ModelSpec, NetworkSpec
 
 FORMAT = PlateFormat.of(384)

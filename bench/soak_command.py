@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from bench.machine import ROOT
 from plates.campaign import Campaign
 from plates.store import Plate
-from screen.blocks import FieldScorer, FieldScores
 from screen.errors import Outcome
+from screen.field_scores import FieldScorer, FieldScores
 from screen.models import Model
 from screen.settings import ScoreVerb
 from screen.workers import ScorerSource

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from plates.problems import FieldError, Problem
 from plates.store import Plate
 from plates.wells import Well
-from screen.cell_centres import Centres, CentreSource
+from screen.cell_centres import CentreSource
 from screen.events import Events
 from screen.field_pixels import field_pixels, refuse_nonfinite
+from screen.field_scores import FieldScorer, FieldScores
+from screen.freed_memory import FREED
 from screen.illumination import Gain
 from screen.inputs import well_input
 from screen.large_fields import is_left_in_store
@@ -30,47 +32,6 @@ from screen.records import Cells, WellRecord
 from screen.room import ROOM
 from screen.stages import begin, compilations, lap, taken
 from screen.steady_reads import READS
-
-
-@dataclass(frozen=True)
-class FieldScores:
-    """One field's cells and measurements, on the host.
-
-    ``y``, ``x`` [n] in full-resolution pixels; ``probability`` [n networks];
-    ``profile`` [d] and ``embedding`` (network → [e]) are sums over the cells;
-    ``measures`` holds one number a channel: background, mean, sd, focus, saturated,
-    and where they were taken slope, local_variance, debris, span.
-    """
-
-    y: NDArray[np.float32]
-    x: NDArray[np.float32]
-    probability: NDArray[np.float32]
-    profile: NDArray[np.float64]
-    embedding: dict[str, NDArray[np.float64]]
-    measures: dict[str, list[float]]
-    codes: tuple[str, ...] = ()
-
-
-class FieldScorer(Protocol):
-    """What turns the pixels of one field [c y x] into its scores: an array, or of a
-    large field a StoredField."""
-
-    @property
-    def threshold(self) -> float:
-        """P(senescent) above which a cell counts as senescent."""
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """The channels it reads, in its order."""
-
-    def __call__(
-        self,
-        pixels: Any,
-        networks: Sequence[str],
-        *,
-        illumination: Gain | None = None,
-        centres: Centres | None = None,
-    ) -> FieldScores: ...
 
 
 @dataclass(frozen=True)
@@ -155,6 +116,7 @@ def score_block(block: Block, scorer: FieldScorer) -> list[WellDone]:
         record = score_well(plate, task, scorer, block)
         lap("rest")
         results.append(commit(ledger, events, record))
+    FREED()
     return results
 
 

@@ -22,8 +22,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from plates.json_text import strict_json
-from screen.blocks import Block, FieldScorer, FieldScores, WellDone, WellTask
+from screen.blocks import Block, WellDone, WellTask
 from screen.cluster import run_blocks
+from screen.field_scores import FieldScorer, FieldScores
 from screen.ledger import Ledger, read_parquet, write_parquet
 from screen.memory_check import resident_peak
 from screen.progress import bar

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plates.problems import InputError, Problem
-from screen.blocks import FieldScores
 from screen.cell_centres import Centres, padded
 from screen.compilations import count_compilations
 from screen.device_faults import fitting, once_more
 from screen.devices import device_for
+from screen.field_scores import FieldScores
 from screen.illumination import Gain
 from screen.micro_batches import micro_batches
 from screen.model_networks import load_networks

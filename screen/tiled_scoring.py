@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from screen.blocks import FieldScores
 from screen.cell_centres import Centres
+from screen.field_scores import FieldScores
 from screen.illumination import Gain
 from screen.large_fields import window_side
 from screen.micro_batches import batches_of

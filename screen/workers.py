@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from screen.blocks import Block, FieldScorer, WellDone, score_block
+from screen.blocks import Block, WellDone, score_block
 from screen.codes import CODES
 from screen.device_faults import DeviceLost
 from screen.errors import Refusal, refusal
+from screen.field_scores import FieldScorer
 from screen.steady_reads import READS
 
 if TYPE_CHECKING:

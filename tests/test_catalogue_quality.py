@@ -28,8 +28,8 @@ from kernels.intensity import (
 )
 from plates.campaign import Campaign
 from plates.store import open_plate
-from screen.blocks import FieldScores
 from screen.errors import Outcome
+from screen.field_scores import FieldScores
 from screen.models import save_model
 from screen.score import score_campaign
 from screen.settings import ScoreVerb

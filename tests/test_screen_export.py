@@ -31,11 +31,11 @@ from plates.store_metadata import LEVEL, SHARD
 from plates.wells import Well
 from screen import cell_layers
 from screen.__main__ import main
-from screen.blocks import FieldScores
 from screen.cell_layers import colours, field_labels, points_table
 from screen.compose import settings_of
 from screen.errors import Refusal, as_refusal
 from screen.export import run as export
+from screen.field_scores import FieldScores
 from screen.lock import run_lock
 from screen.provenance import read_manifest
 from tests.storage_shim import Call, Do, refused, storage

@@ -16,13 +16,14 @@ from plates.campaign import Campaign
 from plates.problems import FieldError
 from plates.store import Plate, open_plate
 from plates.store_metadata import LEVEL, SHARD
-from screen.blocks import Block, FieldScores, WellTask
+from screen.blocks import Block, WellTask
 from screen.cluster import ClusterPlan, check_address
 from screen.cluster_settings import ClusterSettings
 from screen.compose import settings_of
 from screen.deaths import after_death
 from screen.errors import Outcome, Refusal
 from screen.field_pixels import refuse_constant
+from screen.field_scores import FieldScores
 from screen.ledger import Ledger
 from screen.lock import run_lock
 from screen.models import Model

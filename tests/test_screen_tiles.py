@@ -22,10 +22,10 @@ from plates.shard_parts import StoredPart
 from plates.store import Plate, open_plate
 from plates.store_metadata import LEVEL, SHARD
 from screen import plan
-from screen.blocks import FieldScores
 from screen.compose import settings_of
 from screen.errors import Refusal
 from screen.field_pixels import StoredField, field_pixels
+from screen.field_scores import FieldScores
 from screen.fingerprint import digest, score_fingerprint
 from screen.large_fields import held_bytes, is_left_in_store, is_tiled, windows_told
 from screen.ledger import Ledger

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from plates.campaign import Campaign
 from plates.store import open_plate
-from screen.blocks import FieldScores
 from screen.errors import Outcome
+from screen.field_scores import FieldScores
 from screen.settings import ScoreVerb
 from tests.tiny_screen import NumpyScorer, make_model
 

@@ -14,7 +14,7 @@ from plates.campaign import Campaign, PlateEntry, write_campaign
 from plates.maps import PlateMap
 from plates.store import PlateSpec, plate_writer
 from plates.wells import PlateFormat, Well
-from screen.blocks import FieldScores
+from screen.field_scores import FieldScores
 from screen.models import Model, ModelSpec, NetworkSpec
 
 FORMAT = PlateFormat.of(24)
