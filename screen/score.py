@@ -27,6 +27,7 @@ from screen.events import Events
 from screen.expected_wells import Expected, expected_of
 from screen.fingerprint import keep_fingerprint, score_fingerprint
 from screen.finished_wells import Finished, finished_wells, not_done, tally
+from screen.freed_memory import FREED
 from screen.gpus import NO_PREALLOCATION, busy_gpus
 from screen.illumination import Gain, gains_of
 from screen.inputs import forget_changed
@@ -165,6 +166,7 @@ def _score_plates(
                     advance(done.plate, 1)
                 spent.add(results)
                 _close(results, open_wells, ledger)
+                FREED()
                 guard.see(results)
                 if (text := estimate.see(len(results))) is not None:
                     print(text, file=sys.stderr, flush=True)
