@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 WARM_SHARE = 0.3
 
 
@@ -22,18 +24,22 @@ class Pace:
 
 def pace_of(run: Path) -> Pace:
     """The pace after the first WARM_SHARE of the commits of each plate, whose network may
-    be compiled for it alone; the first commit in Unix seconds."""
-    plates: dict[str, list[tuple[float, int]]] = {}
-    for plate, at, n_cells in committed(run):
-        plates.setdefault(plate, []).append((at, n_cells))
-    seconds, n_wells, n_cells = 0.0, 0, 0
-    for commits in plates.values():
-        warm = int(len(commits) * WARM_SHARE)
-        seconds += commits[-1][0] - commits[warm][0]
-        n_wells += len(commits) - warm - 1
-        n_cells += sum(n for _, n in commits[warm + 1 :])
-    first = min(commits[0][0] for commits in plates.values())
-    return Pace(seconds * 1e3 / n_cells, n_wells / seconds, first)
+    be compiled for it alone; the first commit in Unix seconds.
+
+    While a plate ends the next one begins: all that is committed meanwhile counts.
+    """
+    commits = sorted(committed(run), key=lambda commit: commit[1])
+    times = np.array([at for _, at, _ in commits])
+    cells = np.cumsum([n for _, _, n in commits])
+    plates: dict[str, list[int]] = {}
+    for index, (plate, _, _) in enumerate(commits):
+        plates.setdefault(plate, []).append(index)
+    spans = [(own[int(len(own) * WARM_SHARE)], own[-1]) for own in plates.values()]
+    seconds, n_wells, n_cells = (
+        float(sum(scale[last] - scale[first] for first, last in spans))
+        for scale in (times, np.arange(len(commits)), cells)
+    )
+    return Pace(seconds * 1e3 / n_cells, n_wells / seconds, float(times[0]))
 
 
 def committed(run: Path) -> Iterator[tuple[str, float, int]]:
