@@ -46,7 +46,13 @@ _QUIET_S = 10.0
 _ENDED_AT = 0.95
 # What Dask keeps of messages, transitions, tasks and its own load to be looked at
 # afterwards. Its own lengths take hours and thousands of tasks to fill: 15 MB a process.
-_SHORT_LOGS = {
+# And how often it looks at itself: 50 times a second for a warning that is not shown,
+# twice for what nobody draws.
+_LITTLE_WATCHED = {
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.interval": "5s",
     "distributed.admin.log-length": 100,
     "distributed.admin.low-level-log-length": 50,
     "distributed.admin.system-monitor.log-length": 60,
@@ -173,7 +179,7 @@ def _client(plan: ClusterPlan) -> Iterator[Client]:
             for k in ("target", "spill", "pause")
         },
         "distributed.worker.memory.terminate": _ENDED_AT,
-        **_SHORT_LOGS,
+        **_LITTLE_WATCHED,
     }
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))

@@ -104,7 +104,7 @@ def in_order(
 
 def refuse_constant(pixels: Any, channels: Sequence[str], where: str) -> None:
     """Raise FieldError when a plane [c y x] holds one value only: no cell was ever
-    imaged so. A plane in a store is read no further than to its first other value."""
+    imaged so. A plane is looked at no further than to its first other value."""
     if len(channels) != pixels.shape[0]:
         raise ValueError(f"{pixels.shape[0]} planes for the channels {list(channels)}")
     for c, channel in enumerate(channels):
@@ -122,8 +122,6 @@ def refuse_constant(pixels: Any, channels: Sequence[str], where: str) -> None:
 
 def _extremes(pixels: Any, c: int) -> tuple[int, int]:
     """The least and the largest of a plane, or of its first rows where they differ."""
-    if isinstance(pixels, np.ndarray):
-        return pixels[c].min(), pixels[c].max()
     found: list[int] = []
     for start in range(0, pixels.shape[1], BAND_ROWS):
         band = pixels[c : c + 1, start : start + BAND_ROWS, :]
