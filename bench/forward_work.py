@@ -94,17 +94,8 @@ def keras_forward(task: Task, minibatch: int) -> tuple[dict[str, Call], float]:
     for name, forward in keras_networks.ways(made, crops).items():
         away = float(np.abs(np.asarray(forward()) - ours).max() / np.abs(ours).max())
         largest = max(largest, away)
-        found[name] = _waited(forward)
+        found[name] = _repeated(forward, np.asarray)
     return found, largest
-
-
-def _waited(run: Callable[[], Any]) -> Call:
-    def call(times: int) -> object:
-        for _ in range(times):
-            found = run()
-        return np.asarray(found)
-
-    return call
 
 
 def matrix_rate(precision: str, laps: int = 5) -> float:
@@ -148,12 +139,13 @@ def times_of(call: Call) -> int:
     return max(1, round(LAP_S * 1e3 / max(lap_of(call, 1), 1e-3)))
 
 
-def _repeated(run: Callable[[], object]) -> Call:
+def _repeated(
+    run: Callable[[], object], wait: Callable[[Any], object] = jax.block_until_ready
+) -> Call:
     def call(times: int) -> object:
         for _ in range(times):
             found = run()
-        jax.block_until_ready(found)  # type: ignore[no-untyped-call]
-        return found
+        return wait(found)
 
     return call
 

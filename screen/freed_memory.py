@@ -37,7 +37,7 @@ def give_back() -> bool:
 
 
 class NowAndThen:
-    """Gives back at the first call, then at most once in ``every_s``: that takes 10 to
+    """Gives back at the first call, then at most once in ``every_s``: that takes 6 to
     30 ms, and what is used again must be asked for again."""
 
     def __init__(
