@@ -23,6 +23,9 @@ SHAPES = [
     (3, 1, "VALID", 8, 11, 20, 16),
     (3, 1, "SAME", 3, 5, 16, 16),
     (3, 1, 1, 9, 8, 3, 16),
+    (3, 1, "VALID", 8, 10, 8, 5),
+    (5, 1, "SAME", 7, 6, 2, 3),
+    (3, 1, 1, 9, 7, 3, 16),  # no pairs in a row
     (3, 2, 1, 9, 8, 5, 4),
     (3, 2, "SAME", 9, 8, 5, 4),
     (1, 1, 0, 7, 6, 5, 4),
@@ -99,7 +102,12 @@ def test_groups_that_do_not_divide_the_pictures_change_nothing(
 
 
 seeds = st.integers(0, 2**32 - 1)
-CASES = {"transforms": (16, 1, 1), "columns": (3, 2, 1), "valid": (16, 1, 0)}
+CASES = {
+    "transforms": (16, 1, 1),
+    "columns": (3, 2, 1),
+    "pairs": (3, 1, 1),
+    "valid": (16, 1, 0),
+}
 FORWARD = {
     name: jax.jit(ours(stride, padding)) for name, (_, stride, padding) in CASES.items()
 }
@@ -141,11 +149,11 @@ def test_one_bright_pixel_draws_the_kernel_turned(
 
 
 @settings(max_examples=10, deadline=None)
-@given(seeds)
-def test_no_picture_reads_another(seed: int) -> None:
-    x, kernel = drawn(16, 8, 8, 16, seed=seed), drawn(3, 3, 16, 16, seed=1)
+@given(cases, seeds)
+def test_no_picture_reads_another(name: str, seed: int) -> None:
+    c, conv = CASES[name][0], FORWARD[name]
+    x, kernel = drawn(16, 8, 8, c, seed=seed), drawn(3, 3, c, 16, seed=1)
     order = np.random.default_rng(seed).permutation(16)
-    conv = FORWARD["transforms"]
     np.testing.assert_array_equal(conv(x, kernel)[order], conv(x[order], kernel))
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from kernels.networks import columns, winograd
+from kernels.networks import columns, pairs, winograd
 from kernels.networks.columns import Rim
 
 Padding = Literal["SAME", "VALID"] | int
@@ -131,6 +131,8 @@ def _products(stride: int, rim: Rim, x: jax.Array, kernel: jax.Array) -> jax.Arr
     if stride > 1 and kernel.shape[0] > 1 and kernel.dtype == jnp.float32:
         # Copies with steps in between cost as much as the product; the library's are free.
         return _library(stride, rim, x, kernel)
+    if stride == 1 and pairs.is_worth(padded, kernel):
+        return pairs.convolved(padded, kernel)
     return columns.convolved(padded, kernel, stride)
 
 
