@@ -22,15 +22,20 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from bench.peers.torch_networks import Compact, settled
-from kernels.crops import windowed
+from kernels.crops import gather_crops, windowed
+from kernels.fusion import unfused
+from kernels.scorer import score_crops
 from plates.store import Plate, read_field
 from plates.wells import Well
 from screen.micro_batches import micro_batches
+from screen.model_networks import load_networks
 from screen.models import Model
 from screen.scoring import JaxScorer
 
 N_THREADS = 2
 LAPS = 30
+TIMES = 10
+"""Passes in a lap of the processor's clock."""
 MINIBATCH = 64
 """That of our scorer on a CPU."""
 WAYS = ("eager", "frozen", "compiled")
@@ -126,7 +131,10 @@ class BestPeer:
         self.crop_px, self.bin = spec.crop_px, int(spec.finder["bin"])
         made = same_weights(scorer.model, network)
         seen = Seen(made, self.crop_px, len(spec.channels)).eval()
-        self.example = self.batches(read_field(*fields[0], 0))[1][0]
+        pixels = read_field(*fields[0], 0)
+        self.example = self.batches(pixels)[1][0]
+        self.ours = load_networks(scorer.model)[network]
+        self.first = self.first_batch(pixels)
         self.ways: dict[str, Any] = {}
         self.ms: dict[str, float] = {}
         self.refused: dict[str, str] = {}
@@ -151,12 +159,48 @@ class BestPeer:
                 took.append((time.perf_counter() - start) * 1e3)
         return statistics.median(took)
 
+    def forward_beside(self) -> dict[str, float]:
+        """Processor milliseconds of the first micro-batch, crops to probabilities, by our
+        code and by each way in turns; nothing else that ours measures is asked for."""
+        image, batch = self.first
+        spec, pairs = self.scorer.model.spec, [self.ours]
+
+        def seen(image: jax.Array, centres: jax.Array) -> jax.Array:
+            crops = gather_crops(image, centres, crop_px=spec.crop_px, bin=self.bin)
+            return score_crops(pairs, windowed(unfused(crops)))[0]
+
+        own = jax.jit(seen)
+        runs = {"ours": lambda: np.asarray(own(image, batch))} | {
+            name: lambda call=call: call(*self.example).numpy()
+            for name, call in self.ways.items()
+        }
+        looks: dict[str, list[float]] = {name: [] for name in runs}
+        with torch.inference_mode():
+            for lap in range(LAPS + 1):
+                for name, run in runs.items():
+                    start = time.process_time()
+                    for _ in range(TIMES):
+                        run()
+                    spent = (time.process_time() - start) * 1e3 / TIMES
+                    looks[name] += [spent] if lap else []
+        return {name: statistics.median(took) for name, took in looks.items()}
+
+    def found(self, pixels: np.ndarray) -> Any:
+        """What our finder gives, on the device."""
+        find = self.scorer.finder(pixels.shape, pixels.dtype.name)
+        return find(jax.device_put(pixels))
+
+    def first_batch(self, pixels: np.ndarray) -> tuple[jax.Array, np.ndarray]:
+        """Image and centres of a field's first micro-batch, as our scorer takes them."""
+        found = self.found(pixels)
+        small = jax.device_get(found._replace(image=None))
+        return found.image, micro_batches(small, int(small.n_cells), MINIBATCH)[0][0]
+
     def batches(
         self, pixels: np.ndarray
     ) -> tuple[int, list[tuple[torch.Tensor, torch.Tensor]]]:
         """How many cells our finder gives, and their micro-batches."""
-        find = self.scorer.finder(pixels.shape, pixels.dtype.name)
-        found = jax.device_get(find(jax.device_put(pixels)))
+        found = jax.device_get(self.found(pixels))
         image = padded_image(np.asarray(found.image), self.crop_px)
         n = int(found.n_cells)
         rows = micro_batches(found, n, MINIBATCH)
