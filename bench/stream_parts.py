@@ -80,7 +80,7 @@ def parts(scorer: JaxScorer, work: Sequence[Work]) -> Spent:
 
         def run() -> Any:
             batches = micro_batches(small, n, scorer.minibatch)  # noqa: B023
-            return jax.device_get([forward(image, *jax.device_put(b)) for b in batches])  # noqa: B023
+            return jax.device_get([forward(image, *b) for b in batches])  # noqa: B023
 
         clocked(spent, "forward", run)
         spent.n_cells += n

@@ -183,7 +183,7 @@ class JaxScorer:
             precision=self.precision,
         )
         none = np.zeros((minibatch, 2), np.float32), np.zeros(minibatch, bool)
-        jax.device_get(score(image, *jax.device_put(none)))  # waits: it may not fit
+        jax.device_get(score(image, *none))  # waits: it may not fit
         return score
 
     @property
@@ -247,8 +247,7 @@ class JaxScorer:
         score = self.scorer(used, image)
         lap("compile")
         batches = [
-            score(image, *jax.device_put(batch))
-            for batch in micro_batches(small, n, self.minibatch)
+            score(image, *batch) for batch in micro_batches(small, n, self.minibatch)
         ]
         cells = ScoredCells(n, len(used))
         for start, batch in enumerate(jax.device_get(batches)):

@@ -59,7 +59,7 @@ def score_tiles(
         lap("compile")
         for start, batch in enumerate(batches_of(local, scorer.minibatch)):
             first = start * scorer.minibatch
-            host = jax.device_get(score(image, *jax.device_put(batch)))
+            host = jax.device_get(score(image, *batch))
             cells.add(host, mine[first : first + scorer.minibatch])
         lap("score")
     measures = {k: [getattr(c, k) for c in survey.channels] for k in _MEASURES}
