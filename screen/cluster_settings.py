@@ -28,7 +28,14 @@ class ClusterSettings:
     )
     workers: int = key(1, "worker processes", "processes", low=1, high=256)
     address: str = key("", "scheduler of cluster=address, such as tls://host:8786")
-    block_wells: int = key(8, "wells of one task", "wells", low=1, high=1536)
+    block_wells: int = key(
+        0,
+        "wells of one task; 0 = chosen: some two seconds of work, 4 to 64, fewer in a"
+        " short run",
+        "wells",
+        low=0,
+        high=1536,
+    )
     blocks_in_flight: int = key(
         0, "most tasks handed out at once; 0 = chosen", "blocks", low=0, high=4096
     )

@@ -14,6 +14,7 @@ from plates.problems import Problem
 from plates.store import Plate, open_plate
 from plates.wells import Well
 from screen.answers import check_roots
+from screen.block_size import block_size
 from screen.blocks import Block, WellDone, WellTask
 from screen.cell_centres import CentreSource, centre_sources
 from screen.cluster import ClusterPlan, run_blocks
@@ -147,8 +148,7 @@ def _score_plates(
 ) -> tuple[dict[str, int], int]:
     """Run what is left, compact each plate as it becomes whole; wells by status."""
     events, ledger = Events(scoring.run), Ledger(scoring.run)
-    plate_map = scoring.campaign.map
-    expected = {p.plate: expected_of(plate_map, p) for p in scoring.plates}
+    expected = {p.plate: expected_of(scoring.campaign.map, p) for p in scoring.plates}
     left, whole = _begun(scoring, expected)
     blocks = [block for p in scoring.plates for block in blocks_of(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
@@ -229,17 +229,17 @@ def wells_left(scoring: Scoring, plate: Plate) -> list[str]:
 def blocks_of(
     scoring: Scoring, plate: Plate, left: dict[str, list[str]]
 ) -> Iterator[Block]:
-    wells, size = left[plate.plate], scoring.settings.cluster.block_wells
+    wells = left[plate.plate]
+    size = block_size(scoring.settings.cluster, plate, sum(map(len, left.values())))
     if scoring.settings.quarantine.retry:
         _forget(scoring, plate, wells)
     held = dark_plate(plate, scoring.model.spec.channels)
     tasks = [WellTask(w, _networks(scoring.model, plate.plate, w)) for w in wells]
-    run, path = scoring.run.resolve(), plate.path.resolve()
     for start in range(0, len(tasks), size):
         yield Block(
-            run=run,
+            run=scoring.run.resolve(),
             plate=plate.plate,
-            path=path,
+            path=plate.path.resolve(),
             wells=tuple(tasks[start : start + size]),
             fingerprint=scoring.fingerprint,
             min_fields_share=scoring.settings.min_fields_share,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from plates.campaign import Campaign
 from plates.problems import FieldError
 from plates.store import Plate, open_plate
 from plates.store_metadata import LEVEL, SHARD
+from screen.block_size import block_size
 from screen.blocks import Block, WellTask
 from screen.cluster import ClusterPlan, check_address
 from screen.cluster_settings import ClusterSettings
@@ -263,6 +265,27 @@ def test_threads_that_nobody_gives_are_chosen_by_cores_and_workers(
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(cores)))
     cluster = ClusterSettings(workers=workers, threads=given)
     assert cluster.n_threads == expected
+
+
+@pytest.mark.parametrize(
+    ("n_fields", "shape", "left", "given", "expected"),
+    [
+        (1, (1, 2160, 2160), 384, 0, 32),
+        (1, (4, 2160, 2160), 384, 0, 8),
+        (9, (4, 2160, 2160), 384, 0, 4),  # never fewer in a long run
+        (1, (2, 192, 192), 10_000, 0, 64),  # never more
+        (1, (1, 2160, 2160), 96, 0, 8),  # four blocks a thread
+        (1, (1, 2160, 2160), 5, 0, 1),
+        (9, (4, 2160, 2160), 5, 12, 12),
+    ],
+)
+def test_blocks_that_nobody_sizes_hold_seconds_of_work(
+    n_fields: int, shape: tuple[int, ...], left: int, given: int, expected: int
+) -> None:
+    spec = SimpleNamespace(n_fields=n_fields)
+    plate: Any = SimpleNamespace(spec=spec, field_shape=shape)
+    cluster = ClusterSettings(threads=3, block_wells=given)
+    assert block_size(cluster, plate, left) == expected
 
 
 def test_the_window_bounds_what_is_under_way() -> None:
