@@ -21,6 +21,7 @@ from plates.store import Plate, open_plate, read_field
 from plates.wells import Well
 from screen.micro_batches import micro_batches
 from screen.models import Model
+from screen.on_host import on_host
 from screen.scoring import JaxScorer
 
 PARTS = ("decode", "find", "forward")
@@ -74,13 +75,13 @@ def parts(scorer: JaxScorer, work: Sequence[Work]) -> Spent:
         pixels = clocked(spent, "decode", lambda: read_field(one.plate, one.well, 0))  # noqa: B023
         find = scorer.finder(pixels.shape, pixels.dtype.name)
         found = clocked(spent, "find", lambda: done(find(jax.device_put(pixels))))  # noqa: B023
-        image, small = found.image, jax.device_get(found._replace(image=None))
+        image, small = found.image, on_host(found._replace(image=None))
         n = int(small.n_cells)
         forward = scorer.scorer(one.networks, image)
 
         def run() -> Any:
             batches = micro_batches(small, n, scorer.minibatch)  # noqa: B023
-            return jax.device_get([forward(image, *b) for b in batches])  # noqa: B023
+            return on_host([forward(image, *b) for b in batches])  # noqa: B023
 
         clocked(spent, "forward", run)
         spent.n_cells += n

@@ -22,6 +22,7 @@ from screen.illumination import Gain
 from screen.micro_batches import micro_batches
 from screen.model_networks import load_networks
 from screen.models import Model, ModelSpec, load_model
+from screen.on_host import on_host
 from screen.once import Once
 from screen.scored_cells import ScoredCells
 from screen.stages import lap
@@ -168,7 +169,6 @@ class JaxScorer:
     def _tried_scorer(
         self, networks: tuple[str, ...], image: Image, minibatch: int
     ) -> Scorer:
-        import jax
 
         from kernels.scorer import make_scorer
 
@@ -183,7 +183,7 @@ class JaxScorer:
             precision=self.precision,
         )
         none = np.zeros((minibatch, 2), np.float32), np.zeros(minibatch, bool)
-        jax.device_get(score(image, *none))  # waits: it may not fit
+        on_host(score(image, *none))  # waits: it may not fit
         return score
 
     @property
@@ -230,7 +230,6 @@ class JaxScorer:
         illumination: Gain | None,
         centres: Centres | None,
     ) -> FieldScores:
-        import jax
 
         if pixels.shape[1] * pixels.shape[2] > self.max_field_px:
             from screen.tiled_scoring import score_tiles
@@ -239,7 +238,7 @@ class JaxScorer:
         found = self._found(np.asarray(pixels), illumination, centres)
         is_full = centres is not None and len(centres) > self.most
         image = found.image
-        small = type(found)(image, *jax.device_get(found[1:]))
+        small = type(found)(image, *on_host(found[1:]))
         lap("find")
         n = int(small.n_cells)
         # A well that no network may score still has its profile measured.
@@ -250,7 +249,7 @@ class JaxScorer:
             score(image, *batch) for batch in micro_batches(small, n, self.minibatch)
         ]
         cells = ScoredCells(n, len(used))
-        for start, batch in enumerate(jax.device_get(batches)):
+        for start, batch in enumerate(on_host(batches)):
             first = start * self.minibatch
             cells.add(batch, np.arange(first, min(first + self.minibatch, n)))
         lap("score")

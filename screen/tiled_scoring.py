@@ -12,6 +12,7 @@ from screen.field_scores import FieldScores
 from screen.illumination import Gain
 from screen.large_fields import window_side
 from screen.micro_batches import batches_of
+from screen.on_host import on_host
 from screen.once import Once
 from screen.scored_cells import ScoredCells
 from screen.stages import lap
@@ -38,7 +39,6 @@ def score_tiles(
     a time. Positions agree with those of a whole field to 1e-4 px, probabilities and
     measures to their last digits: XLA rounds each shape in its own way.
     """
-    import jax
 
     tiles = _tiles(scorer, pixels.shape, pixels.dtype.name)
     survey = tiles.survey(pixels, gain)
@@ -59,7 +59,7 @@ def score_tiles(
         lap("compile")
         for start, batch in enumerate(batches_of(local, scorer.minibatch)):
             first = start * scorer.minibatch
-            host = jax.device_get(score(image, *batch))
+            host = on_host(score(image, *batch))
             cells.add(host, mine[first : first + scorer.minibatch])
         lap("score")
     measures = {k: [getattr(c, k) for c in survey.channels] for k in _MEASURES}
