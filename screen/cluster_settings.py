@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from screen.groups import key
 
-MOST_THREADS = 3
+MOST_THREADS = 4
 """Of one worker, where nobody says how many."""
 
 
@@ -21,7 +21,7 @@ class ClusterSettings:
     )
     threads: int = key(
         0,
-        "threads of a worker; 0 = chosen: three, fewer where workers share few cores",
+        "threads of a worker; 0 = chosen: four, fewer where workers share few cores",
         "threads",
         low=0,
         high=64,
@@ -52,8 +52,8 @@ class ClusterSettings:
 
     @property
     def n_threads(self) -> int:
-        """Threads of a worker, chosen or given: one a core and one more, for one of
-        them may wait for the disk, shared among the workers; a fourth thread adds
-        nothing (``by_threads`` of bench_stream.py)."""
-        shared = (len(os.sched_getaffinity(0)) + 1) // self.workers
+        """Threads of a worker, chosen or given: one a core and two more, of which one
+        may wait for the disk and one for its turn in Python, shared among the workers;
+        a fifth thread adds nothing (``by_threads`` of bench_stream.py)."""
+        shared = (len(os.sched_getaffinity(0)) + 2) // self.workers
         return self.threads or max(1, min(MOST_THREADS, shared))

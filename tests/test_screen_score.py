@@ -249,12 +249,12 @@ def test_plain_text_beyond_loopback_is_refused(address: str) -> None:
 @pytest.mark.parametrize(
     ("cores", "workers", "given", "expected"),
     [
-        (1, 1, 0, 2),
-        (2, 1, 0, 3),
-        (16, 1, 0, 3),
-        (2, 2, 0, 1),
+        (1, 1, 0, 3),
+        (2, 1, 0, 4),
+        (16, 1, 0, 4),
+        (2, 2, 0, 2),
         (2, 4, 0, 1),
-        (16, 4, 0, 3),
+        (16, 4, 0, 4),
         (16, 8, 0, 2),
         (2, 2, 5, 5),
     ],

@@ -162,6 +162,7 @@ class BestPeer:
     def forward_beside(self) -> dict[str, float]:
         """Processor milliseconds of the first micro-batch, crops to probabilities, by our
         code and by each way in turns; nothing else that ours measures is asked for."""
+        torch.set_num_threads(1)  # several wait in loops, which count as work of ours
         image, batch = self.first
         spec, pairs = self.scorer.model.spec, [self.ours]
 
