@@ -104,6 +104,7 @@ class DaskWorkers:
 
     def result(self, handle: Handle) -> list[WellDone]:
         """What an ended block gave; raises as the protocol says."""
+        from dask.utils import key_split
         from distributed.scheduler import KilledWorker, NoWorkerError
 
         try:
@@ -116,6 +117,8 @@ class DaskWorkers:
         finally:
             # Kept any longer, the death of its worker would make Dask compute it again.
             handle.release()
+            # Dask keeps the names of 100,000 tasks that are over, half a kilobyte each.
+            key_split.cache_clear()
         return done
 
     def _of_memory(self, address: str) -> bool:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dask.utils import key_split
 
 from plates.campaign import Campaign
 from plates.store import open_plate, plate_writer, read_field
@@ -198,6 +200,15 @@ def test_F01_a_cluster_that_cannot_be_opened_anew_ends_the_run() -> None:
     workers = DaskWorkers(opened, NumpySource(), "1 s", is_ours=True)
     with pytest.raises(Refusal, match=r"WORKERS_GONE.*none starts: Nanny failed"):
         workers.restart()
+
+
+def test_of_tasks_that_are_over_nothing_is_kept() -> None:
+    ended = SimpleNamespace(result=lambda: [], release=lambda: None)
+    workers = DaskWorkers(lambda: nullcontext(Any), NumpySource(), "1 s", is_ours=True)
+    for n in range(9):
+        key_split(f"block-{n}")
+        assert workers.result(ended) == []
+    assert key_split.cache_info().currsize == 0
 
 
 def again(night: Night, n_cells: int) -> str:
