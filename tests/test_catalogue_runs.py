@@ -204,7 +204,9 @@ def test_F01_a_cluster_that_cannot_be_opened_anew_ends_the_run() -> None:
 
 def test_of_tasks_that_are_over_nothing_is_kept() -> None:
     ended = SimpleNamespace(result=lambda: [], release=lambda: None)
-    workers = DaskWorkers(lambda: nullcontext(Any), NumpySource(), "1 s", is_ours=True)
+    client: Any = None
+    opened = lambda: nullcontext(client)  # noqa: E731
+    workers = DaskWorkers(opened, NumpySource(), "1 s", is_ours=True)
     for n in range(9):
         key_split(f"block-{n}")
         assert workers.result(ended) == []
