@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from screen.cluster_settings import ClusterSettings
 from screen.ledger import Ledger
 from tests.ruled_score import is_as, score_here
 from tests.storage_shim import Log
@@ -127,7 +128,8 @@ def random_kills(n: int, seed: int, campaign: Path, folder: Path) -> Bill:
                 again = resume(starter, campaign, runs, is_called=is_called)
                 tables = whole if is_called else of_score(whole)
                 bill.also_called += is_called
-                settle(bill, runs / "tiny", again, tables, threads=3 if is_local else 1)
+                n = ClusterSettings().n_threads if is_local else 1
+                settle(bill, runs / "tiny", again, tables, threads=n)
             bill.missed += not is_killed
             shutil.rmtree(runs, ignore_errors=True)
     return bill

@@ -121,7 +121,7 @@ class Night:
 
         kind = "cluster=inline" if workers is None else "cluster=local"
         places = [f"campaign={self.campaign.root}", "model=none", f"runs={self.runs}"]
-        usual = ["quarantine.max_share=0.2", kind]
+        usual = ["quarantine.max_share=0.2", kind, "cluster.block_wells=8"]
         given = {w.partition("=")[0]: w for w in [*places, *usual, *words]}
         out, err = io.StringIO(), io.StringIO()
         with contextlib.ExitStack() as stack:

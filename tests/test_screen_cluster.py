@@ -16,6 +16,7 @@ from plates.campaign import Campaign
 from plates.store import open_plate, read_field
 from plates.wells import Well
 from screen.cluster import ClusterPlan
+from screen.cluster_settings import ClusterSettings
 from screen.ledger import Ledger
 from tests.test_screen_kill import events, finish, no_work_is_lost, results
 from tests.tiny_run import ROOT, start
@@ -68,7 +69,8 @@ def test_a_well_that_kills_its_worker_is_alone_in_quarantine(
     assert [h["status"] for h in headers].count("SCORED") == 47
     no_work_is_lost(run, 3)
     deaths = [e for e, _, _ in events(run) if e == "worker_died"]
-    assert 3 <= len(deaths) <= 2 + ClusterPlan("local", threads=3).window
+    threads = ClusterSettings().n_threads
+    assert 3 <= len(deaths) <= 2 + ClusterPlan("local", threads).window
 
 
 def test_two_local_workers_listen_on_loopback_alone_and_give_the_bytes_of_inline(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from plates.campaign import Campaign
+from screen.cluster_settings import ClusterSettings
 from screen.ledger import Ledger
 from tests.ruled_score import score_here
 from tests.ruled_score import started as starts
@@ -189,7 +190,7 @@ def test_g03_a_killed_local_cluster_goes_on_to_the_same_bytes(
     process = start(campaign.root, tmp_path, "local", pause=0.01)
     kill_at(process, tmp_path / "tiny", "well_committed", 17, 0.01)
     finish(start(campaign.root, tmp_path, "local"))
-    judge(tmp_path / "tiny", unbroken, 1, threads=3)
+    judge(tmp_path / "tiny", unbroken, 1, ClusterSettings().n_threads)
 
 
 @pytest.mark.parametrize("tenth", range(10))

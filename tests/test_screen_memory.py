@@ -172,7 +172,8 @@ def test_a_promise_is_said_kept_and_changes_no_byte(
     assert "promised" not in capsys.readouterr().err
     # The worker is this very process, with all that other tests have left in it.
     mb = 5000 + resident_peak() // 1_000_000
-    bound, within = score(screen, tmp_path / "bound", f"cluster.memory_mb={mb}")
+    words = (f"cluster.memory_mb={mb}", "cluster.block_wells=8")
+    bound, within = score(screen, tmp_path / "bound", *words)
     told = f"48 wells in 6 tasks, promised {mb:,} MB a worker"
     assert told in capsys.readouterr().err
     assert table_bytes(within) == table_bytes(without)
