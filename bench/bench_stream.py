@@ -55,7 +55,7 @@ BARS = {
 }
 LEAST_SPEEDUP = 1.5
 LEAST_OF_TWO = 0.9
-THREADS = (1, 2, 3)
+THREADS = (1, 2, 3, 5)
 """Threads of the one worker, beside the number it has by default."""
 TWO_WORKERS = ("cluster.workers=2",)
 N_SLOW = 2

@@ -156,11 +156,11 @@ def _kind(scoring: Scoring) -> dict[str, tuple[int, int, int]]:
 def _tasks(
     scoring: Scoring, left: Mapping[str, Sequence[str]]
 ) -> list[tuple[Block, WellTask]]:
-    wells = {plate: list(names) for plate, names in left.items()}
+    total = sum(map(len, left.values()))
     return [
         (block, task)
         for plate in scoring.plates
-        for block in blocks_of(scoring, plate, wells)
+        for block in blocks_of(scoring, plate, list(left[plate.plate]), total)
         for task in block.wells
     ]
 

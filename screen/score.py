@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from plates.campaign import Campaign
@@ -150,10 +151,12 @@ def _score_plates(
     events, ledger = Events(scoring.run), Ledger(scoring.run)
     expected = {p.plate: expected_of(scoring.campaign.map, p) for p in scoring.plates}
     left, whole = _begun(scoring, expected)
-    blocks = [block for p in scoring.plates for block in blocks_of(scoring, p, left)]
     open_wells = {plate: set(wells) for plate, wells in left.items()}
     total = sum(map(len, left.values()))
-    _check_space(scoring, left)
+    cut = [blocks_of(scoring, p, left[p.plate], total) for p in scoring.plates]
+    blocks = list(chain.from_iterable(cut))
+    n_fields = sum(len(left[p.plate]) * p.spec.n_fields for p in scoring.plates)
+    check_space(scoring.run, output_bytes(scoring.model.spec, total, n_fields))
     n_wells = {plate: len(wells) for plate, wells in expected.items()}
     events.write("score_started", wells=total, blocks=len(blocks), plates=n_wells)
     guard, estimate = _guard(scoring, expected), Estimate(total)
@@ -191,12 +194,6 @@ def _begun(
     return left, whole
 
 
-def _check_space(scoring: Scoring, left: Mapping[str, list[str]]) -> None:
-    n_wells = sum(map(len, left.values()))
-    n_fields = sum(len(left[p.plate]) * p.spec.n_fields for p in scoring.plates)
-    check_space(scoring.run, output_bytes(scoring.model.spec, n_wells, n_fields))
-
-
 def _guard(scoring: Scoring, expected: Mapping[str, Expected]) -> NonfiniteGuard:
     n_wells = {plate: len(wells.scored) for plate, wells in expected.items()}
     model = {"folder": str(scoring.model.folder), "sha256": scoring.model.sha256}
@@ -227,19 +224,20 @@ def wells_left(scoring: Scoring, plate: Plate) -> list[str]:
 
 
 def blocks_of(
-    scoring: Scoring, plate: Plate, left: dict[str, list[str]]
+    scoring: Scoring, plate: Plate, wells: list[str], n_left: int
 ) -> Iterator[Block]:
-    wells = left[plate.plate]
-    size = block_size(scoring.settings.cluster, plate, sum(map(len, left.values())))
+    size = block_size(scoring.settings.cluster, plate, n_left)
+    # Once a plate: to resolve a path asks the file system for each of its folders.
+    run, path = scoring.run.resolve(), plate.path.resolve()
     if scoring.settings.quarantine.retry:
         _forget(scoring, plate, wells)
     held = dark_plate(plate, scoring.model.spec.channels)
     tasks = [WellTask(w, _networks(scoring.model, plate.plate, w)) for w in wells]
     for start in range(0, len(tasks), size):
         yield Block(
-            run=scoring.run.resolve(),
+            run=run,
             plate=plate.plate,
-            path=plate.path.resolve(),
+            path=path,
             wells=tuple(tasks[start : start + size]),
             fingerprint=scoring.fingerprint,
             min_fields_share=scoring.settings.min_fields_share,
