@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import theilslopes
 
-from bench.memory import open_files, resident
+from bench.memory import open_files, resident, shared_with_files
 
 LOOK_S = 5.0
 HOUR_S = 3600.0
@@ -26,11 +26,13 @@ LEAST_S = 1500.0  # of looks after the warm-up, before a slope means anything
 
 @dataclass
 class Looks:
-    """One process: seconds since the first look, resident bytes, open files."""
+    """One process: seconds since the first look, resident bytes, those of them that are
+    pages of files, open files."""
 
     pid: int
     seconds: list[float] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
@@ -39,6 +41,7 @@ class Looks:
             return {"looks": len(self.seconds)}
         times, sizes = after_warm_up(self.seconds, self.sizes)
         slope, low, high = slope_percent_per_h(times, sizes)
+        _, pages = after_warm_up(self.seconds, self.pages)
         quarter = len(self.files) // 4
         first, last = self.files[quarter : 2 * quarter], self.files[-quarter:]
         fds = float(np.median(first)), float(np.median(last))
@@ -54,6 +57,8 @@ class Looks:
             "fds_last": fds[1],
             "is_slope_flat": slope < SLOPE_BAR if long_enough else None,
             "are_fds_flat": fds[1] <= fds[0] + MORE_FILES,
+            "mb": [round(size / 1e6, 1) for size in sizes],
+            "mb_of_files": [round(size / 1e6, 1) for size in pages],
         }
 
 
@@ -103,6 +108,7 @@ def looked_at(
                 looks = found[name]
                 looks.seconds.append(time.monotonic() - begun)
                 looks.sizes.append(size)
+                looks.pages.append(shared_with_files(pid))
                 looks.files.append(open_files(pid))
 
     thread = threading.Thread(target=look)
