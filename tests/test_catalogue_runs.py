@@ -3,11 +3,13 @@
 import ast
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -211,6 +213,17 @@ def test_of_tasks_that_are_over_nothing_is_kept() -> None:
         key_split(f"block-{n}")
         assert workers.result(ended) == []
     assert key_split.cache_info().currsize == 0
+
+
+def test_a_well_that_is_sent_to_a_worker_leaves_nothing_here() -> None:
+    tasks = [WellTask(f"A{n}", ("half0", "half1")) for n in range(20_000)]
+    pickle.dumps(tasks[0])
+    tracemalloc.start()
+    try:
+        pickle.dumps(tasks)
+        assert tracemalloc.get_traced_memory()[0] < 16 * len(tasks)
+    finally:
+        tracemalloc.stop()
 
 
 def again(night: Night, n_cells: int) -> str:
