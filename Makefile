@@ -18,8 +18,10 @@ $(V)/.ok: requirements.lock pyproject.toml
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3.11 python3.11-venv"; exit 1; }
 	@$(PY) -m venv $(V) || { echo "first: apt-get install python3.11-venv"; exit 1; }
 	@$(BIN)/python -m pip -q install 'uv>=0.13,<0.14'
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	@# Bytecode now: Python would write it at the first start, and cut it on a full disk.
+	@$(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -m compileall -q screen kernels plates
 	@touch $@
 
 setup: $(V)/.ok ## only install: .venv from the hashed lock
