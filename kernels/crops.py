@@ -19,7 +19,7 @@ def gather_crops(
     beyond the rim the rim's pixels repeat.
     """
     nearest = jnp.round((centres + 0.5) * (1.0 / bin) - 0.5).astype(jnp.int32)
-    reach = jnp.arange(crop_px) - crop_px // 2
+    reach = jnp.arange(crop_px)[None, :] - crop_px // 2
     rows, columns = (
         jnp.clip(nearest[:, axis, None] + reach, 0, image.shape[axis] - 1)
         for axis in (0, 1)
