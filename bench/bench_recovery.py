@@ -67,7 +67,8 @@ def kills(work: Work) -> Found:
         "aimed": aimed_kills(work.aimed, work.seed, work.campaign, work.place("aimed")),
     }
     sums = {name: sum(getattr(b, name) for b in bills.values()) for name in SUMMED}
-    return sums | {kind: bill.told() for kind, bill in bills.items()}
+    told = {kind: bill.told() for kind, bill in bills.items()}
+    return sums | {"asked": work.kills + work.aimed} | told
 
 
 def power(work: Work) -> Found:
@@ -122,6 +123,7 @@ def wrong(found: dict[str, Found]) -> list[str]:
     """Which bars are missed, in words."""
     bars: list[tuple[str, bool]] = []
     if part := found.get("kills"):
+        bars += [("fewer kills than asked for", part["kills"] < part["asked"])]
         bars += [("a kill changed tables", part["identical"] < part["kills"])]
         bars += [("committed wells scored again", part["recomputed_committed"] > 0)]
         bars += [("committed wells changed", part["committed_changed"] > 0)]

@@ -128,8 +128,8 @@ def random_kills(n: int, seed: int, campaign: Path, folder: Path) -> Bill:
                 again = resume(starter, campaign, runs, is_called=is_called)
                 tables = whole if is_called else of_score(whole)
                 bill.also_called += is_called
-                n = ClusterSettings().n_threads if is_local else 1
-                settle(bill, runs / "tiny", again, tables, threads=n)
+                threads = ClusterSettings().n_threads if is_local else 1
+                settle(bill, runs / "tiny", again, tables, threads)
             bill.missed += not is_killed
             shutil.rmtree(runs, ignore_errors=True)
     return bill
