@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
+from kernels.fusion import staged_on_cpu
 from kernels.shapes import Centres, Image
 
 
@@ -18,16 +19,21 @@ def gather_crops(
     The pixel nearest to the centre becomes row and column crop_px / 2 of its window;
     beyond the rim the rim's pixels repeat.
     """
-    nearest = jnp.round((centres + 0.5) * (1.0 / bin) - 0.5).astype(jnp.int32)
     reach = jnp.arange(crop_px)[None, :] - crop_px // 2
-    rows, columns = (
-        jnp.clip(nearest[:, axis, None] + reach, 0, image.shape[axis] - 1)
-        for axis in (0, 1)
-    )
-    # Pixel by pixel: to widen the image by a rim first takes as long as all the crops.
-    at = image.at[rows[:, :, None], columns[:, None, :]]
-    crops: jax.Array = at.get(mode="promise_in_bounds")
-    return crops
+
+    def cut(image: jax.Array, centres: jax.Array) -> jax.Array:
+        nearest = jnp.round((centres + 0.5) * (1.0 / bin) - 0.5).astype(jnp.int32)
+        rows, columns = (
+            jnp.clip(nearest[:, axis, None] + reach, 0, image.shape[axis] - 1)
+            for axis in (0, 1)
+        )
+        # Pixel by pixel: to widen the image by a rim takes as long as all the crops.
+        at = image.at[rows[:, :, None], columns[:, None, :]]
+        crops: jax.Array = at.get(mode="promise_in_bounds")
+        return crops
+
+    # What is cut pixel by pixel would be melted into all that reads crops, and cut anew.
+    return staged_on_cpu(cut, image, centres)
 
 
 WINDOW_EDGES = (0.44, 0.88)

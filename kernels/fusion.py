@@ -20,20 +20,29 @@ def unfused(x: T) -> T:
     return same
 
 
-def staged(
-    make: Callable[..., jax.Array], *given: jax.Array, when: Any = None
-) -> jax.Array:
+def staged(make: Callable[..., jax.Array], *given: jax.Array, when: Any) -> jax.Array:
     """make(*given) as a stage of its own, or zeros where ``when`` (a traced flag) is false.
 
-    XLA:CPU sees past a barrier to slices, maxima and rims and reads them anew for every
-    shift of a window, five times slower; past a condition it cannot see. Without ``when``
-    the condition chooses between two that are the same.
+    XLA:CPU sees past a barrier to slices and maxima and reads them anew for every shift
+    of a window, five times slower; past a condition it cannot see.
     """
-    if when is None:
-        found: jax.Array = lax.cond(given[0].ravel()[:1].sum() > 0, make, make, *given)
-        return found
     shape = jax.eval_shape(make, *given)
     made: jax.Array = lax.cond(
         when, make, lambda *_: jnp.zeros(shape.shape, shape.dtype), *given
     )
     return made
+
+
+def staged_on_cpu(make: Callable[..., jax.Array], *given: jax.Array) -> jax.Array:
+    """make(*given), on a CPU as a stage of its own.
+
+    XLA:CPU does not know which of two branches is taken, and so not that they are the
+    same; a GPU would wait for the host to choose one.
+    """
+
+    def either(*given: jax.Array) -> jax.Array:
+        made: jax.Array = lax.cond(given[0].ravel()[:1].sum() > 0, make, make, *given)
+        return made
+
+    found: jax.Array = lax.platform_dependent(*given, cpu=either, default=make)
+    return found

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from kernels.fusion import staged
 from kernels.networks import columns, pairs, winograd
 from kernels.networks.columns import Rim
 
@@ -133,7 +132,7 @@ def _products(stride: int, rim: Rim, x: jax.Array, kernel: jax.Array) -> jax.Arr
         # Copies with steps in between cost as much as the product; the library's are free.
         return _library(stride, rim, x, kernel)
     if stride == 1 and pairs.is_worth(padded, kernel):
-        return pairs.convolved(staged(partial(_padded, rim=rim), x), kernel)
+        return pairs.convolved(padded, kernel)
     return columns.convolved(padded, kernel, stride)
 
 
