@@ -36,12 +36,15 @@ class Looks:
     files: list[int] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
-        """As JSON holds it: the slope after the warm-up, and whether the bars hold."""
+        """As JSON holds it: the slope after the warm-up, as if there were as many pages of
+        files all the time, and whether the bars hold."""
         if len(self.seconds) < 8:
             return {"looks": len(self.seconds)}
         times, sizes = after_warm_up(self.seconds, self.sizes)
-        slope, low, high = slope_percent_per_h(times, sizes)
         _, pages = after_warm_up(self.seconds, self.pages)
+        # The system takes pages of files back, and reads them again, as others need room.
+        steady = np.asarray(sizes) - pages + float(np.median(pages))
+        slope, low, high = slope_percent_per_h(times, steady.tolist())
         quarter = len(self.files) // 4
         first, last = self.files[quarter : 2 * quarter], self.files[-quarter:]
         fds = float(np.median(first)), float(np.median(last))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.soak_memory import after_warm_up, slope_percent_per_h
+from bench.soak_memory import Looks, after_warm_up, slope_percent_per_h
 from plates.campaign import Campaign
 from plates.store import open_plate
 from screen.blocks import WellDone
@@ -239,3 +239,15 @@ def test_a_soak_leaves_out_its_warm_up() -> None:
     assert set(found) == {200.0}
     assert times[0] >= 600
     assert len(times) == 60
+
+
+@pytest.mark.parametrize(("grown_mb", "is_flat"), [(0.0, True), (20.0, False)])
+def test_pages_of_files_that_are_taken_back_hide_no_growth_of_memory(
+    grown_mb: float, is_flat: bool
+) -> None:
+    at = np.linspace(0, 3600, 720)
+    pages = np.where(at < 1800, 250e6, 230e6)
+    own = 260e6 + grown_mb * 1e6 * at / 3600
+    sizes = [int(n) for n in own + pages]
+    looks = Looks(1, at.tolist(), sizes, [int(n) for n in pages], [9] * len(at))
+    assert looks.told()["is_slope_flat"] is is_flat
