@@ -21,23 +21,24 @@ def resident(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def shared_with_files(pid: int) -> int:
-    """Those of one process's resident bytes that are pages of files or shared, 0 if it is
-    gone: the system takes them back, and reads them again, as it likes."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[2]
-    except _GONE:
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+def of_files(pid: int) -> int:
+    """Those of one process's resident bytes that are pages of files, 0 if it is gone: the
+    system takes them back, and reads them again, as it likes."""
+    return _status(pid, "RssFile")
 
 
 def high_water(pid: int) -> int:
     """The most resident bytes of one process so far, 0 if it is gone."""
+    return _status(pid, "VmHWM")
+
+
+def _status(pid: int, name: str) -> int:
+    """Bytes of one line of /proc/PID/status (proc(5))."""
     try:
         text = Path(f"/proc/{pid}/status").read_text()
     except _GONE:
         return 0
-    lines = [line for line in text.splitlines() if line.startswith("VmHWM")]
+    lines = [line for line in text.splitlines() if line.startswith(name)]
     return 1024 * int(lines[0].split()[1]) if lines else 0
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import theilslopes
 
-from bench.memory import open_files, resident, shared_with_files
+from bench.memory import of_files, open_files, resident
 
 LOOK_S = 5.0
 HOUR_S = 3600.0
@@ -36,15 +36,16 @@ class Looks:
     files: list[int] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
-        """As JSON holds it: the slope after the warm-up, as if there were as many pages of
-        files all the time, and whether the bars hold."""
+        """As JSON holds it: the slope after the warm-up, of all of it or as if there were
+        as many pages of files all the time, whichever is steeper; whether bars hold."""
         if len(self.seconds) < 8:
             return {"looks": len(self.seconds)}
         times, sizes = after_warm_up(self.seconds, self.sizes)
         _, pages = after_warm_up(self.seconds, self.pages)
         # The system takes pages of files back, and reads them again, as others need room.
         steady = np.asarray(sizes) - pages + float(np.median(pages))
-        slope, low, high = slope_percent_per_h(times, steady.tolist())
+        both = sizes, steady.tolist()
+        slope, low, high = max(slope_percent_per_h(times, each) for each in both)
         quarter = len(self.files) // 4
         first, last = self.files[quarter : 2 * quarter], self.files[-quarter:]
         fds = float(np.median(first)), float(np.median(last))
@@ -111,7 +112,7 @@ def looked_at(
                 looks = found[name]
                 looks.seconds.append(time.monotonic() - begun)
                 looks.sizes.append(size)
-                looks.pages.append(shared_with_files(pid))
+                looks.pages.append(of_files(pid))
                 looks.files.append(open_files(pid))
 
     thread = threading.Thread(target=look)

@@ -38,8 +38,8 @@ from screen.steady_reads import READS
 class WellTask:
     """One well to score and the networks that never learnt from it.
 
-    With slots: to send an object without them to a worker leaves it a dictionary of a
-    hundred bytes here, for every well of the night.
+    With slots: to send an object without them to a worker leaves it a dictionary of
+    65 bytes here, for every well of the night.
     """
 
     well: str
